@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * libsegpool: address ranges that stay, physical memory that comes and goes.
+ *
+ * The region layer: one function for each call of /dev/segpool. Unless stated
+ * otherwise every function returns 0 or a negative errno value, may be called
+ * by any thread of the process that created the pool, and sleeps where the
+ * kernel does. Sizes, offsets and budgets are bytes.
+ */
+#ifndef SEGPOOL_H
+#define SEGPOOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <linux/segpool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** struct segpool - a pool: one open /dev/segpool, set up and mapped. Opaque. */
+struct segpool;
+
+/**
+ * struct segpool_options - how to create a pool
+ * @size: sizeof(struct segpool_options); set by segpool_options_init().
+ * @flags: SEGPOOL_SET_*: members of @limits that are set; the others get the
+ *	module's defaults.
+ * @limits: budgets, retain limit and age, watermark.
+ * @reservation: length of the address range, rounded up to whole regions; 0:
+ *	sixteen times the virtual budget in force (address space is free;
+ *	nothing is backed, and the budget can be raised up to it).
+ * @region_size: 0: 2 MiB.
+ * @mode: enum segpool_mode.
+ * @nr_classes: number of @classes; 0: the default seven, 4 to 256 KiB.
+ * @classes: segment sizes, ascending.
+ * @device: path of the device; NULL: SEGPOOL_DEVICE.
+ */
+struct segpool_options {
+	uint32_t size;
+	uint32_t flags;
+	struct segpool_limits limits;
+	uint64_t reservation;
+	uint64_t region_size;
+	uint32_t mode;
+	uint32_t nr_classes;
+	uint32_t classes[SEGPOOL_MAX_CLASSES];
+	const char *device;
+};
+
+/** segpool_options_init() - fill @options with the defaults. */
+void segpool_options_init(struct segpool_options *options);
+
+/**
+ * segpool_open() - open, set up and map a pool
+ * @options: how; NULL for all defaults.
+ * @pool: set to the pool on success, NULL otherwise.
+ *
+ * Return: 0; -ENOENT or -ENXIO: no module loaded; -EACCES: no permission on the
+ * device; -EINVAL: an option is out of its range; -ENOMEM: the reservation does
+ * not fit into the address space (RLIMIT_AS), or no kernel memory.
+ */
+int segpool_open(const struct segpool_options *options, struct segpool **pool);
+
+/**
+ * segpool_close() - unmap and close a pool; NULL is ignored
+ *
+ * Every page goes back to the system. No other thread may use the pool or its
+ * memory any more. In a forked child it frees the child's copy of the handle
+ * and leaves the parent's pool alone.
+ */
+void segpool_close(struct segpool *pool);
+
+/* What is in force; these do not fail and do not enter the kernel. */
+void *segpool_base(const struct segpool *pool);
+uint64_t segpool_reservation(const struct segpool *pool);
+uint64_t segpool_region_size(const struct segpool *pool);
+uint32_t segpool_pool_id(const struct segpool *pool);
+uint32_t segpool_nr_classes(const struct segpool *pool);
+/* Segment size of a class; 0 where there is no such class. */
+uint32_t segpool_class_size(const struct segpool *pool, uint32_t class_index);
+/* The smallest class with segments of at least @bytes; -ERANGE if none is. */
+int segpool_class_for(const struct segpool *pool, uint64_t bytes);
+
+/**
+ * segpool_region_alloc() - take regions
+ * @flags: SEGPOOL_ZERO, SEGPOOL_POPULATE, SEGPOOL_WAIT, SEGPOOL_CONTIGUOUS.
+ * @count: 1 to SEGPOOL_MAX_BATCH.
+ * @timeout_ms: with SEGPOOL_WAIT; otherwise 0.
+ * @regions: @count entries to be filled.
+ *
+ * Return: the number of regions taken, at least 1, or a negative errno value:
+ * -ENOMEM (segpool_strerror() tells of what), -EINTR, -EINVAL, -EPERM.
+ */
+int segpool_region_alloc(struct segpool *pool, uint32_t class_index, uint32_t flags,
+			 uint32_t timeout_ms, struct segpool_region *regions, uint32_t count);
+
+/** segpool_region_address() - where the region of @handle starts; NULL outside the reservation. */
+void *segpool_region_address(const struct segpool *pool, uint64_t handle);
+
+/**
+ * segpool_region_free() - release one region
+ * @flags: 0 or SEGPOOL_NOW.
+ *
+ * Return: 0, -EALREADY (double release), -ESTALE (somebody else's by now),
+ * -ENOENT (never handed out), -EPERM.
+ */
+int segpool_region_free(struct segpool *pool, uint64_t handle, uint32_t flags);
+
+/**
+ * segpool_region_free_batch() - release @count regions in one system call
+ *
+ * Each entry's @error is set. Return: 0 if all were released, otherwise the
+ * error of the first that was not; every entry was tried.
+ */
+int segpool_region_free_batch(struct segpool *pool, struct segpool_free_entry *entries,
+			      uint32_t count, uint32_t flags);
+
+/**
+ * segpool_region_reuse() - take back one named released region
+ *
+ * Return: 0 and @region filled; -EBUSY: somebody else has it; -ESTALE; -ENOMEM.
+ */
+int segpool_region_reuse(struct segpool *pool, uint64_t handle, uint32_t class_index,
+			 uint32_t flags, uint32_t timeout_ms, struct segpool_region *region);
+
+/*
+ * segpool_discard() - release page ranges inside active regions (0, SEGPOOL_NOW)
+ * segpool_populate() - back page ranges (SEGPOOL_ZERO, SEGPOOL_WAIT)
+ *
+ * Each range's @error is set; the return value is as for
+ * segpool_region_free_batch().
+ */
+int segpool_discard(struct segpool *pool, struct segpool_range *ranges, uint32_t count,
+		    uint32_t flags);
+int segpool_populate(struct segpool *pool, struct segpool_range *ranges, uint32_t count,
+		     uint32_t flags, uint32_t timeout_ms);
+
+/**
+ * segpool_set_budget() - change limits of a living pool
+ * @flags: SEGPOOL_SET_*: the members of @limits to change.
+ * @limits: set to what is in force; with @flags 0 this only reads.
+ */
+int segpool_set_budget(struct segpool *pool, uint32_t flags, struct segpool_limits *limits);
+
+/**
+ * segpool_trim_retained() - give retained pages back to the system, down to @target bytes
+ * @released: bytes that went, or NULL.
+ */
+int segpool_trim_retained(struct segpool *pool, uint64_t target, uint64_t *released);
+
+/**
+ * segpool_stat() - counters of the pool, indexed by enum segpool_counter
+ * @values: room for @count values; those beyond what the kernel knows are 0.
+ *
+ * Return: the number of counters the kernel knows, or a negative errno value.
+ */
+int segpool_stat(struct segpool *pool, uint64_t *values, uint32_t count);
+/* The same for one class, indexed by enum segpool_class_counter. */
+int segpool_class_stat(struct segpool *pool, uint32_t class_index, uint64_t *values, uint32_t count);
+/* Names as in debugfs; NULL outside the range. */
+const char *segpool_counter_name(uint32_t counter);
+const char *segpool_class_counter_name(uint32_t counter);
+
+/**
+ * segpool_pressure_fd() - a descriptor that polls POLLPRI while the pool is under pressure
+ *
+ * It belongs to the pool: do not close, read or map it.
+ */
+int segpool_pressure_fd(const struct segpool *pool);
+
+/**
+ * segpool_last_reason() - why this thread's last call on any pool was refused
+ *
+ * Return: enum segpool_reason of the last -ENOMEM; SEGPOOL_REASON_NONE if the
+ * last call was not refused so.
+ */
+uint32_t segpool_last_reason(void);
+
+/**
+ * segpool_strerror() - a sentence that says what happened and what to do
+ * @pool: the pool, for its numbers; NULL before there is one.
+ * @error: a negative errno value returned by a function of this library to this
+ *	thread.
+ * @buffer: where to write; always terminated.
+ *
+ * Return: @buffer.
+ */
+const char *segpool_strerror(struct segpool *pool, int error, char *buffer, size_t length);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SEGPOOL_H */
