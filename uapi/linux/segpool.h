@@ -397,22 +397,22 @@ struct segpool_trim {
 
 /*
  * The counters of a pool: X(constant, name, kind, description). The one
- * definition behind debugfs, STAT and every tool. A gauge is a present value, a
+ * definition behind debugfs, STAT and every tool. A gauge is a present value, a setting a limit in force, a
  * peak the highest it has been, an event a number that only grows. Names that
  * end in _bytes are bytes, in _ms milliseconds, others are numbers of things.
  * Only ever appended to.
  */
 #define SEGPOOL_COUNTERS(X) \
 	X(VIRTUAL_BYTES, virtual_bytes, GAUGE, "carved regions times the region size") \
-	X(VIRTUAL_BUDGET_BYTES, virtual_budget_bytes, GAUGE, "limit of virtual_bytes") \
+	X(VIRTUAL_BUDGET_BYTES, virtual_budget_bytes, SETTING, "limit of virtual_bytes") \
 	X(RESERVATION_BYTES, reservation_bytes, GAUGE, "length of the mapping") \
 	X(PHYSICAL_BYTES, physical_bytes, GAUGE, "pages in active regions, with those reserved for a request under way") \
 	X(PHYSICAL_PEAK_BYTES, physical_peak_bytes, PEAK, "highest physical_bytes") \
-	X(PHYSICAL_BUDGET_BYTES, physical_budget_bytes, GAUGE, "limit of physical_bytes + retained_bytes") \
+	X(PHYSICAL_BUDGET_BYTES, physical_budget_bytes, SETTING, "limit of physical_bytes + retained_bytes") \
 	X(RETAINED_BYTES, retained_bytes, GAUGE, "released pages kept for the next reuse") \
 	X(RETAINED_PEAK_BYTES, retained_peak_bytes, PEAK, "highest retained_bytes") \
-	X(RETAIN_LIMIT_BYTES, retain_limit_bytes, GAUGE, "limit of retained_bytes") \
-	X(RETAIN_AGE_MS, retain_age_ms, GAUGE, "age at which retained pages go back to the system; 0: never") \
+	X(RETAIN_LIMIT_BYTES, retain_limit_bytes, SETTING, "limit of retained_bytes") \
+	X(RETAIN_AGE_MS, retain_age_ms, SETTING, "age at which retained pages go back to the system; 0: never") \
 	X(REGIONS_ACTIVE, regions_active, GAUGE, "regions handed out") \
 	X(REGIONS_FREED, regions_freed, GAUGE, "released regions waiting for reuse") \
 	X(NEW_REGIONS, new_regions, EVENT, "regions carved out of the reservation") \
@@ -440,7 +440,7 @@ struct segpool_trim {
 
 /* The counters of one class of a pool, likewise. */
 #define SEGPOOL_CLASS_COUNTERS(X) \
-	X(SEGMENT_BYTES, segment_bytes, GAUGE, "the segment size") \
+	X(SEGMENT_BYTES, segment_bytes, SETTING, "the segment size") \
 	X(REGIONS_ACTIVE, regions_active, GAUGE, "regions handed out for the class") \
 	X(REGIONS_FREED, regions_freed, GAUGE, "regions released by the class, waiting for reuse") \
 	X(NEW_REGIONS, new_regions, EVENT, "regions carved for the class") \

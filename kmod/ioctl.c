@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The ioctls: copy in, check, do, copy out. No lock is held across a copy, and
+ * everything that will be written to is written once before anything is done,
+ * so that a caller's read-only or missing memory is refused with nothing
+ * changed.
+ */
+
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "segpool.h"
+
+#define ALLOC_FLAGS (SEGPOOL_ZERO | SEGPOOL_POPULATE | SEGPOOL_WAIT | SEGPOOL_CONTIGUOUS)
+#define REUSE_FLAGS (SEGPOOL_ZERO | SEGPOOL_POPULATE | SEGPOOL_WAIT)
+#define POPULATE_FLAGS (SEGPOOL_ZERO | SEGPOOL_WAIT)
+
+static bool timeout_valid(u32 flags, u32 timeout_ms)
+{
+	return timeout_ms <= (flags & SEGPOOL_WAIT ? SEGPOOL_MAX_WAIT_MS : 0);
+}
+
+static bool count_valid(u32 count)
+{
+	return count && count <= SEGPOOL_MAX_BATCH;
+}
+
+static int ioctl_setup(struct segpool_pool *pool, void *data)
+{
+	return pool_setup(pool, data);
+}
+
+/*
+ * The results cannot be delivered although they could be a moment ago (another
+ * thread unmapped the memory): nobody knows the handles, so release the regions.
+ */
+static void alloc_undo(struct segpool_pool *pool, const struct segpool_region *results, u32 done)
+{
+	while (done--)
+		region_release(pool, results[done].handle, true);
+}
+
+static int ioctl_alloc(struct segpool_pool *pool, void *data)
+{
+	struct segpool_alloc *args = data;
+	void __user *user = u64_to_user_ptr(args->results);
+	struct segpool_region *results;
+	int err;
+
+	if (args->flags & ~ALLOC_FLAGS || args->reserved || !count_valid(args->count) ||
+	    args->class_index >= pool->nr_classes || !timeout_valid(args->flags, args->timeout_ms))
+		return -EINVAL;
+	if (!pool_nr_regions(pool))
+		return -ENXIO;
+
+	args->done = 0;
+	args->reason = SEGPOOL_REASON_NONE;
+	if (clear_user(user, args->count * sizeof(*results)))
+		return -EFAULT;
+	results = kvmalloc_array(args->count, sizeof(*results), SEGPOOL_GFP);
+	if (!results) {
+		args->reason = SEGPOOL_REASON_SYSTEM;
+		return -ENOMEM;
+	}
+
+	err = request_alloc(pool, args->class_index, args->flags, args->timeout_ms, results,
+			    args->count, &args->done, &args->reason);
+	if (copy_to_user(user, results, args->done * sizeof(*results))) {
+		alloc_undo(pool, results, args->done);
+		args->done = 0;
+		err = -EFAULT;
+	}
+	kvfree(results);
+	return err;
+}
+
+static int ioctl_reuse(struct segpool_pool *pool, void *data)
+{
+	struct segpool_reuse *args = data;
+
+	if (args->flags & ~REUSE_FLAGS || args->reserved ||
+	    args->class_index >= pool->nr_classes || !timeout_valid(args->flags, args->timeout_ms))
+		return -EINVAL;
+	if (!pool_nr_regions(pool))
+		return -ENXIO;
+	args->reason = SEGPOOL_REASON_NONE;
+	return request_reuse(pool, args->handle, args->class_index, args->flags, args->timeout_ms,
+			     &args->region, &args->reason);
+}
+
+/**
+ * struct batch - entries of a call, each with a result of its own
+ * @entries: the kernel's copy.
+ * @user: where they came from.
+ * @bytes: size of all.
+ */
+struct batch {
+	void *entries;
+	void __user *user;
+	size_t bytes;
+};
+
+static int batch_get(struct batch *batch, u64 user, u32 count, size_t size)
+{
+	if (!count_valid(count))
+		return -EINVAL;
+	batch->user = u64_to_user_ptr(user);
+	batch->bytes = array_size(count, size);
+	batch->entries = kvmalloc(batch->bytes, SEGPOOL_GFP);
+	if (!batch->entries)
+		return -ENOMEM;
+	if (copy_from_user(batch->entries, batch->user, batch->bytes)) {
+		kvfree(batch->entries);
+		return -EFAULT;
+	}
+	return 0;
+}
+
+static int batch_write(const struct batch *batch)
+{
+	return copy_to_user(batch->user, batch->entries, batch->bytes) ? -EFAULT : 0;
+}
+
+static void batch_end(struct batch *batch)
+{
+	kvfree(batch->entries);
+}
+
+static int ioctl_free(struct segpool_pool *pool, void *data)
+{
+	struct segpool_free_entry *entries;
+	struct segpool_free *args = data;
+	struct batch batch;
+	int first_error = 0;
+	int err;
+	u32 i;
+
+	args->done = 0;
+	if (args->flags & ~SEGPOOL_NOW)
+		return -EINVAL;
+	err = batch_get(&batch, args->entries, args->count, sizeof(*entries));
+	if (err)
+		return err;
+
+	entries = batch.entries;
+	for (i = 0; i < args->count; i++) {
+		if (entries[i].reserved) {
+			err = -EINVAL;
+			goto out_end;
+		}
+		entries[i].error = -ECANCELED;
+	}
+	err = batch_write(&batch);
+	if (err)
+		goto out_end;
+
+	for (i = 0; i < args->count && !fatal_signal_pending(current); i++) {
+		err = region_release(pool, entries[i].handle, !(args->flags & SEGPOOL_NOW));
+		entries[i].error = err;
+		if (!err)
+			args->done++;
+		else if (!first_error)
+			first_error = err;
+		cond_resched();
+	}
+	if (i < args->count && !first_error)
+		first_error = -EINTR;
+	err = batch_write(&batch) ?: first_error;
+out_end:
+	batch_end(&batch);
+	return err;
+}
+
+static int range_do(struct segpool_pool *pool, const struct segpool_ranges *args,
+		    const struct segpool_range *range, bool populate, u32 *reason)
+{
+	if (populate)
+		return request_populate(pool, range, args->flags, args->timeout_ms, reason);
+	return region_discard(pool, range, !(args->flags & SEGPOOL_NOW));
+}
+
+static int ranges_do(struct segpool_pool *pool, struct segpool_ranges *args, bool populate)
+{
+	struct segpool_range *ranges;
+	struct batch batch;
+	int first_error = 0;
+	u32 reason;
+	int err;
+	u32 i;
+
+	args->done = 0;
+	args->reason = SEGPOOL_REASON_NONE;
+	err = batch_get(&batch, args->ranges, args->count, sizeof(*ranges));
+	if (err)
+		return err;
+
+	ranges = batch.entries;
+	for (i = 0; i < args->count; i++)
+		ranges[i].error = -ECANCELED;
+	err = batch_write(&batch);
+	if (err)
+		goto out_end;
+
+	for (i = 0; i < args->count; i++) {
+		if (fatal_signal_pending(current) || first_error == -EINTR)
+			break;
+		err = range_do(pool, args, &ranges[i], populate, &reason);
+		ranges[i].error = err;
+		if (err == -ENOMEM && !args->reason && populate)
+			args->reason = reason;
+		if (!err)
+			args->done++;
+		else if (!first_error)
+			first_error = err;
+		cond_resched();
+	}
+	if (i < args->count && !first_error)
+		first_error = -EINTR;
+	err = batch_write(&batch) ?: first_error;
+out_end:
+	batch_end(&batch);
+	return err;
+}
+
+static int ioctl_discard(struct segpool_pool *pool, void *data)
+{
+	struct segpool_ranges *args = data;
+
+	if (args->flags & ~SEGPOOL_NOW || args->timeout_ms)
+		return -EINVAL;
+	return ranges_do(pool, args, false);
+}
+
+static int ioctl_populate(struct segpool_pool *pool, void *data)
+{
+	struct segpool_ranges *args = data;
+
+	if (args->flags & ~POPULATE_FLAGS || !timeout_valid(args->flags, args->timeout_ms))
+		return -EINVAL;
+	return ranges_do(pool, args, true);
+}
+
+static int ioctl_set_budget(struct segpool_pool *pool, void *data)
+{
+	struct segpool_set_budget *args = data;
+
+	return pool_set_limits(pool, args->flags, &args->limits);
+}
+
+static int ioctl_trim(struct segpool_pool *pool, void *data)
+{
+	struct segpool_trim *args = data;
+
+	if (args->flags)
+		return -EINVAL;
+	args->released = retain_trim(pool, args->target >> PAGE_SHIFT, SEGPOOL_C_TRIMMED_PAGES)
+			 << PAGE_SHIFT;
+	args->retained = owned_retained(account_read(&pool->account)) << PAGE_SHIFT;
+	return 0;
+}
+
+static int ioctl_stat(struct segpool_pool *pool, void *data)
+{
+	struct segpool_stat *args = data;
+	u64 values[SEGPOOL_NR_COUNTERS];
+	u32 room = args->count;
+
+	BUILD_BUG_ON((int)SEGPOOL_NR_CLASS_COUNTERS > (int)SEGPOOL_NR_COUNTERS);
+
+	if (args->flags & ~SEGPOOL_STAT_CLASS || room > SEGPOOL_MAX_BATCH)
+		return -EINVAL;
+	if (args->flags & SEGPOOL_STAT_CLASS) {
+		if (args->class_index >= pool->nr_classes)
+			return -EINVAL;
+		class_counters_read(pool, args->class_index, values);
+		args->count = SEGPOOL_NR_CLASS_COUNTERS;
+	} else {
+		if (args->class_index)
+			return -EINVAL;
+		counters_read(pool, values);
+		args->count = SEGPOOL_NR_COUNTERS;
+	}
+	if (copy_to_user(u64_to_user_ptr(args->values), values,
+			 min(room, args->count) * sizeof(values[0])))
+		return -EFAULT;
+	return 0;
+}
+
+union ioctl_args {
+	struct segpool_setup setup;
+	struct segpool_alloc alloc;
+	struct segpool_free free;
+	struct segpool_reuse reuse;
+	struct segpool_ranges ranges;
+	struct segpool_set_budget set_budget;
+	struct segpool_trim trim;
+	struct segpool_stat stat;
+};
+
+/**
+ * struct ioctl_call - one call of the interface
+ * @size: of its structure as this kernel knows it.
+ * @min_size: of its first version.
+ * @do_call: does it; @data is the kernel's copy, copied back afterwards.
+ */
+struct ioctl_call {
+	u32 size;
+	u32 min_size;
+	int (*do_call)(struct segpool_pool *pool, void *data);
+};
+
+#define CALL(cmd, function, type, last) \
+	[_IOC_NR(cmd)] = { \
+		.size = sizeof(struct type) + BUILD_BUG_ON_ZERO(sizeof(struct type) > PAGE_SIZE), \
+		.min_size = offsetofend(struct type, last), \
+		.do_call = function, \
+	}
+
+static const struct ioctl_call calls[] = {
+	CALL(SEGPOOL_IOC_SETUP, ioctl_setup, segpool_setup, reserved),
+	CALL(SEGPOOL_IOC_ALLOC, ioctl_alloc, segpool_alloc, reserved),
+	CALL(SEGPOOL_IOC_FREE, ioctl_free, segpool_free, entries),
+	CALL(SEGPOOL_IOC_REUSE, ioctl_reuse, segpool_reuse, region),
+	CALL(SEGPOOL_IOC_DISCARD, ioctl_discard, segpool_ranges, reason),
+	CALL(SEGPOOL_IOC_POPULATE, ioctl_populate, segpool_ranges, reason),
+	CALL(SEGPOOL_IOC_SET_BUDGET, ioctl_set_budget, segpool_set_budget, limits),
+	CALL(SEGPOOL_IOC_TRIM, ioctl_trim, segpool_trim, retained),
+	CALL(SEGPOOL_IOC_STAT, ioctl_stat, segpool_stat, values),
+};
+
+/* The number without the size, which a longer or shorter structure changes. */
+static bool cmd_known(unsigned int cmd)
+{
+	return _IOC_TYPE(cmd) == SEGPOOL_IOC_TYPE && _IOC_NR(cmd) < ARRAY_SIZE(calls) &&
+	       _IOC_DIR(cmd) == (_IOC_READ | _IOC_WRITE);
+}
+
+/* Who may call what when. */
+static int call_allowed(const struct segpool_pool *pool, const struct ioctl_call *call)
+{
+	bool ready = pool_is_ready(pool);
+
+	if (call->do_call == ioctl_setup)
+		return ready ? -EBUSY : 0;
+	if (!ready)
+		return -ENXIO;
+	return current->mm == pool->mm ? 0 : -EPERM;
+}
+
+long segpool_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct segpool_pool *pool = file->private_data;
+	void __user *user = (void __user *)arg;
+	const struct ioctl_call *call;
+	union ioctl_args args;
+	u32 size;
+	int err;
+
+	if (!cmd_known(cmd))
+		return -ENOTTY;
+	call = &calls[_IOC_NR(cmd)];
+	err = call_allowed(pool, call);
+	if (err)
+		return err;
+
+	if (get_user(size, (u32 __user *)user))
+		return -EFAULT;
+	if (size < call->min_size)
+		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	err = copy_struct_from_user(&args, call->size, user, size);
+	if (err)
+		return err;
+	/* It may have been changed between the two reads. */
+	*(u32 *)&args = size;
+
+	size = min(size, call->size);
+	if (copy_to_user(user, &args, size))
+		return -EFAULT;
+	err = call->do_call(pool, &args);
+	if (copy_to_user(user, &args, size))
+		return -EFAULT;
+	return err;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Magazines: what retained pages are kept in. */
+#ifndef SEGPOOL_MAGAZINE_H
+#define SEGPOOL_MAGAZINE_H
+
+#include <linux/list.h>
+#include <linux/types.h>
+
+struct page;
+struct segpool_pool;
+
+/* A region of the default size fills one. */
+#define MAGAZINE_PAGES 512U
+
+/**
+ * struct magazine - up to MAGAZINE_PAGES retained pages of one pool
+ * @node: in the pool's stack; retain.lock.
+ * @lru: in the shrinker's list; the list's own lock.
+ * @pool: whose pages; constant while in the stack.
+ * @begun: jiffies when it was begun; constant while in the stack.
+ * @touched: jiffies when a page was last added; retain.lock.
+ * @nr: pages in it; retain.lock.
+ * @pages: the pages; taken from the end; retain.lock.
+ */
+struct magazine {
+	struct list_head node;
+	struct list_head lru;
+	struct segpool_pool *pool;
+	unsigned long begun;
+	unsigned long touched;
+	u32 nr;
+	struct page *pages[MAGAZINE_PAGES];
+};
+
+struct magazine *magazine_alloc(void);
+void magazine_free(struct magazine *magazine);
+void magazine_watch(struct magazine *magazine);
+void magazine_unwatch(struct magazine *magazine);
+
+#endif

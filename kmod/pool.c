@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Pools: their lifetime, their set-up, their limits, and the list of all. */
+
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/jiffies.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/moduleparam.h>
+#include <linux/mount.h>
+#include <linux/pseudo_fs.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/task.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+
+#include "segpool.h"
+
+static unsigned long virtual_mib;
+module_param(virtual_mib, ulong, 0644);
+MODULE_PARM_DESC(virtual_mib, "Default virtual budget of a pool, MiB (0: as the physical one)");
+
+static unsigned long physical_mib;
+module_param(physical_mib, ulong, 0644);
+MODULE_PARM_DESC(physical_mib, "Default physical budget of a pool, MiB (0: a quarter of the memory)");
+
+/* As jemalloc's default decay time. */
+#define DEFAULT_AGE_MS 10000
+#define DEFAULT_WATERMARK 90
+
+/* Shown by stat -f of nothing; it only has to be somebody's. */
+#define SEGPOOL_SUPER_MAGIC 0x53504f4c
+
+static struct vfsmount *pool_mount;
+
+static DEFINE_MUTEX(pools_lock);
+static LIST_HEAD(pools);
+static u32 nr_pools;
+static u32 last_id;
+/* Events of pools that are closed; pools_lock. */
+static u64 closed_totals[SEGPOOL_NR_COUNTERS];
+
+/**
+ * pools_for_each() - visit all pools that are set up
+ * @visit: called for each, with pools_lock held.
+ * @context: handed on.
+ *
+ * Context: may sleep.
+ */
+void pools_for_each(void (*visit)(struct segpool_pool *pool, void *context), void *context)
+{
+	struct segpool_pool *pool;
+
+	mutex_lock(&pools_lock);
+	list_for_each_entry(pool, &pools, node)
+		visit(pool, context);
+	mutex_unlock(&pools_lock);
+}
+
+/* An event's total over the pools that are closed; 0 for what is no event. */
+u64 pools_closed_total(enum segpool_counter counter)
+{
+	return READ_ONCE(closed_totals[counter]);
+}
+
+u32 pools_count(void)
+{
+	return READ_ONCE(nr_pools);
+}
+
+u32 pools_created(void)
+{
+	return READ_ONCE(last_id);
+}
+
+static void pools_add(struct segpool_pool *pool)
+{
+	mutex_lock(&pools_lock);
+	pool->id = ++last_id;
+	list_add_tail(&pool->node, &pools);
+	WRITE_ONCE(nr_pools, nr_pools + 1);
+	mutex_unlock(&pools_lock);
+}
+
+static void pools_remove(struct segpool_pool *pool)
+{
+	u64 values[SEGPOOL_NR_COUNTERS];
+	u32 i;
+
+	mutex_lock(&pools_lock);
+	list_del(&pool->node);
+	WRITE_ONCE(nr_pools, nr_pools - 1);
+	counters_read(pool, values);
+	for (i = 0; i < SEGPOOL_NR_COUNTERS; i++)
+		if (counter_is_event(i))
+			WRITE_ONCE(closed_totals[i], closed_totals[i] + values[i]);
+	mutex_unlock(&pools_lock);
+}
+
+/**
+ * pool_create() - make the pool of a newly opened file
+ *
+ * Context: may sleep.
+ * Return: the pool, to be ended by pool_destroy(), or ERR_PTR(-ENOMEM).
+ */
+struct segpool_pool *pool_create(void)
+{
+	struct segpool_pool *pool;
+	struct inode *inode;
+
+	pool = kvzalloc(sizeof(*pool), SEGPOOL_GFP);
+	if (!pool)
+		return ERR_PTR(-ENOMEM);
+	inode = alloc_anon_inode(pool_mount->mnt_sb);
+	if (IS_ERR(inode)) {
+		kvfree(pool);
+		return ERR_CAST(inode);
+	}
+
+	pool->inode = inode;
+	mutex_init(&pool->setup_lock);
+	mutex_init(&pool->limits_lock);
+	init_waitqueue_head(&pool->wait);
+	init_waitqueue_head(&pool->pressure_wait);
+	region_queues_init(pool);
+	retain_init(pool);
+	refcount_set(&pool->users, 1);
+	init_completion(&pool->unused);
+	INIT_LIST_HEAD(&pool->node);
+	return pool;
+}
+
+void pool_get(struct segpool_pool *pool)
+{
+	refcount_inc(&pool->users);
+}
+
+void pool_put(struct segpool_pool *pool)
+{
+	if (refcount_dec_and_test(&pool->users))
+		complete(&pool->unused);
+}
+
+static void region_drain(struct segpool_pool *pool, struct region *region)
+{
+	struct page **pages;
+
+	/* For debuggers and readers of debugfs, who may be looking at the pages. */
+	region_lock(region);
+	pages = region->pages;
+	region->pages = NULL;
+	region->nr_pages = 0;
+	region_unlock(region);
+
+	if (pages) {
+		pages_put(pool, pages, pool->region_pages, false);
+		pages_array_free(pages);
+	}
+}
+
+/**
+ * pool_drain() - give all pages back: the mapping is gone
+ * @pool: the pool; nothing is mapped any more, nor can be.
+ *
+ * Requests that were under way find no mapping and put back what they had;
+ * nothing is retained from now on. May be called more than once.
+ *
+ * Context: may sleep; the mmap lock may be held.
+ */
+void pool_drain(struct segpool_pool *pool)
+{
+	u32 i;
+
+	WRITE_ONCE(pool->gone, true);
+	retain_close(pool);
+	for (i = 0; i < regions_carved(pool); i++) {
+		region_drain(pool, region_lookup(pool, i));
+		cond_resched();
+	}
+}
+
+/**
+ * pool_destroy() - end a pool: the last reference to its file is gone
+ * @pool: from pool_create(), set up or not.
+ *
+ * Context: may sleep.
+ */
+void pool_destroy(struct segpool_pool *pool)
+{
+	if (pool->ready) {
+		debugfs_remove_pool(pool);
+		pool_drain(pool);
+		pool_put(pool);
+		/* A shrinker may still be freeing pages that were the pool's. */
+		wait_for_completion(&pool->unused);
+		WARN_ON_ONCE(account_read(&pool->account));
+		pools_remove(pool);
+		if (pool->nr_regions)
+			region_chunks_destroy(pool);
+		mmdrop(pool->mm);
+	}
+	iput(pool->inode);
+	kvfree(pool);
+}
+
+static u64 default_physical(void)
+{
+	unsigned long mib = READ_ONCE(physical_mib);
+	u64 bytes = mib ? (u64)mib << 20 : (u64)totalram_pages() / 4 << PAGE_SHIFT;
+
+	return min_t(u64, bytes, SEGPOOL_MAX_PHYSICAL);
+}
+
+/* Fills in what the caller left to the module. */
+static void limits_default(struct segpool_limits *limits, u32 flags, u64 region_size)
+{
+	u64 virtual = (u64)READ_ONCE(virtual_mib) << 20;
+
+	if (!(flags & SEGPOOL_SET_PHYSICAL))
+		limits->physical_budget = default_physical();
+	if (!(flags & SEGPOOL_SET_VIRTUAL)) {
+		virtual = virtual ?: max(default_physical(), region_size);
+		limits->virtual_budget = min(virtual, SEGPOOL_MAX_REGIONS * region_size);
+	}
+	if (!(flags & SEGPOOL_SET_RETAIN))
+		limits->retain_limit = limits->physical_budget / 2;
+	if (!(flags & SEGPOOL_SET_AGE))
+		limits->retain_age_ms = DEFAULT_AGE_MS;
+	if (!(flags & SEGPOOL_SET_WATERMARK))
+		limits->watermark = DEFAULT_WATERMARK;
+}
+
+/* Is @value, within its range, named by @flag, or else 0? */
+static bool limit_valid(u32 flags, u32 flag, u64 value, u64 min, u64 max)
+{
+	return flags & flag ? value >= min && value <= max : !value;
+}
+
+static bool limits_valid(const struct segpool_limits *limits, u32 flags, u64 region_size)
+{
+	return !(flags & ~SEGPOOL_SET_ALL) &&
+	       limit_valid(flags, SEGPOOL_SET_VIRTUAL, limits->virtual_budget, 0,
+			   SEGPOOL_MAX_REGIONS * region_size) &&
+	       limit_valid(flags, SEGPOOL_SET_PHYSICAL, limits->physical_budget, 0,
+			   SEGPOOL_MAX_PHYSICAL) &&
+	       limit_valid(flags, SEGPOOL_SET_RETAIN, limits->retain_limit, 0, U64_MAX) &&
+	       limit_valid(flags, SEGPOOL_SET_AGE, limits->retain_age_ms, 0, SEGPOOL_MAX_AGE_MS) &&
+	       limit_valid(flags, SEGPOOL_SET_WATERMARK, limits->watermark, 1, 100);
+}
+
+static void limits_read(const struct segpool_pool *pool, struct segpool_limits *limits)
+{
+	limits->virtual_budget = (u64)regions_budget(pool) << pool->region_shift;
+	limits->physical_budget = READ_ONCE(pool->account.budget) << PAGE_SHIFT;
+	limits->retain_limit = READ_ONCE(pool->retain_limit) << PAGE_SHIFT;
+	limits->retain_age_ms = jiffies_to_msecs(READ_ONCE(pool->retain_age));
+	limits->watermark = READ_ONCE(pool->watermark);
+}
+
+static void limits_apply(struct segpool_pool *pool, const struct segpool_limits *limits, u32 flags)
+{
+	lockdep_assert_held(&pool->limits_lock);
+
+	if (flags & SEGPOOL_SET_VIRTUAL)
+		regions_set_budget(pool, limits->virtual_budget >> pool->region_shift);
+	if (flags & SEGPOOL_SET_PHYSICAL)
+		WRITE_ONCE(pool->account.budget, limits->physical_budget >> PAGE_SHIFT);
+	if (flags & SEGPOOL_SET_RETAIN)
+		WRITE_ONCE(pool->retain_limit, limits->retain_limit >> PAGE_SHIFT);
+	if (flags & SEGPOOL_SET_AGE)
+		WRITE_ONCE(pool->retain_age, msecs_to_jiffies(limits->retain_age_ms));
+	if (flags & SEGPOOL_SET_WATERMARK)
+		WRITE_ONCE(pool->watermark, limits->watermark);
+}
+
+/**
+ * pool_set_limits() - SET_BUDGET
+ * @pool: set up.
+ * @flags: SEGPOOL_SET_*.
+ * @limits: from user space, unchecked; set to what is in force.
+ *
+ * Context: may sleep.
+ * Return: 0 or -EINVAL.
+ */
+int pool_set_limits(struct segpool_pool *pool, u32 flags, struct segpool_limits *limits)
+{
+	if (!limits_valid(limits, flags, pool_region_size(pool)))
+		return -EINVAL;
+
+	mutex_lock(&pool->limits_lock);
+	limits_apply(pool, limits, flags);
+	retain_limits_changed(pool);
+	limits_read(pool, limits);
+	mutex_unlock(&pool->limits_lock);
+
+	budget_wake(pool);
+	if (pressure_is_on(pool))
+		pressure_signal(pool);
+	return 0;
+}
+
+static const u32 default_classes[SEGPOOL_DEFAULT_CLASSES] = {
+	SZ_4K, SZ_8K, SZ_16K, SZ_32K, SZ_64K, SZ_128K, SZ_256K,
+};
+
+static void classes_default(struct segpool_setup *setup)
+{
+	u32 i;
+
+	for (i = 0; i < SEGPOOL_DEFAULT_CLASSES && default_classes[i] <= setup->region_size; i++)
+		setup->classes[i] = default_classes[i];
+	setup->nr_classes = i;
+}
+
+static bool classes_valid(const struct segpool_setup *setup)
+{
+	u32 last = SEGPOOL_MIN_CLASS_SIZE - 1;
+	u32 i;
+
+	if (setup->nr_classes > SEGPOOL_MAX_CLASSES)
+		return false;
+	for (i = 0; i < setup->nr_classes; i++) {
+		if (setup->classes[i] <= last || setup->classes[i] > setup->region_size ||
+		    !is_power_of_2(setup->classes[i]))
+			return false;
+		last = setup->classes[i];
+	}
+	for (; i < SEGPOOL_MAX_CLASSES; i++)
+		if (setup->classes[i])
+			return false;
+	return true;
+}
+
+/* Checks what user space asked for and fills in what it left open. */
+static bool setup_complete(struct segpool_setup *setup)
+{
+	if (setup->reserved || setup->mode > SEGPOOL_MODE_PINNABLE)
+		return false;
+	if (!setup->region_size)
+		setup->region_size = SEGPOOL_DEFAULT_REGION_SIZE;
+	if (!is_power_of_2(setup->region_size) || setup->region_size < SEGPOOL_MIN_REGION_SIZE ||
+	    setup->region_size > SEGPOOL_MAX_REGION_SIZE)
+		return false;
+	if (!classes_valid(setup) || !limits_valid(&setup->limits, setup->flags, setup->region_size))
+		return false;
+	if (!setup->nr_classes)
+		classes_default(setup);
+	limits_default(&setup->limits, setup->flags, setup->region_size);
+	return true;
+}
+
+static void setup_apply(struct segpool_pool *pool, const struct segpool_setup *setup)
+{
+	lockdep_assert_held(&pool->setup_lock);
+
+	mmgrab(current->mm);
+	pool->mm = current->mm;
+	pool->mode = setup->mode;
+	pool->region_shift = ilog2(setup->region_size);
+	pool->region_pages = setup->region_size >> PAGE_SHIFT;
+	pool->nr_classes = setup->nr_classes;
+	memcpy(pool->class_size, setup->classes, sizeof(pool->class_size));
+	pool->owner_pid = task_tgid_nr(current);
+	get_task_comm(pool->owner_comm, current->group_leader);
+
+	mutex_lock(&pool->limits_lock);
+	limits_apply(pool, &setup->limits, SEGPOOL_SET_ALL);
+	mutex_unlock(&pool->limits_lock);
+}
+
+/**
+ * pool_setup() - SETUP
+ * @pool: of the file.
+ * @setup: from user space, unchecked; set to what is in force.
+ *
+ * Context: may sleep.
+ * Return: 0, -EINVAL, -EBUSY (done before).
+ */
+int pool_setup(struct segpool_pool *pool, struct segpool_setup *setup)
+{
+	int err = 0;
+
+	if (!setup_complete(setup))
+		return -EINVAL;
+
+	mutex_lock(&pool->setup_lock);
+	if (pool->ready) {
+		err = -EBUSY;
+	} else {
+		setup_apply(pool, setup);
+		pools_add(pool);
+		debugfs_add_pool(pool);
+		/* Pairs with the acquire in pool_is_ready(). */
+		smp_store_release(&pool->ready, true);
+		setup->pool_id = pool->id;
+		limits_read(pool, &setup->limits);
+	}
+	mutex_unlock(&pool->setup_lock);
+	return err;
+}
+
+/**
+ * pool_reserve() - note where the reservation is
+ * @pool: set up.
+ * @base: its address.
+ * @nr_regions: its length.
+ *
+ * Context: mmap lock held for writing; may sleep.
+ * Return: 0, -EBUSY (there is, or was, one), -ENOMEM.
+ */
+int pool_reserve(struct segpool_pool *pool, unsigned long base, u32 nr_regions)
+{
+	int err;
+
+	mmap_assert_write_locked(pool->mm);
+	if (pool->nr_regions)
+		return -EBUSY;
+	err = region_chunks_create(pool, nr_regions);
+	if (err)
+		return err;
+	pool->base = base;
+	/* Pairs with the acquire in pool_nr_regions(). */
+	smp_store_release(&pool->nr_regions, nr_regions);
+	return 0;
+}
+
+static int pool_fs_init(struct fs_context *context)
+{
+	return init_pseudo(context, SEGPOOL_SUPER_MAGIC) ? 0 : -ENOMEM;
+}
+
+/*
+ * Inodes of the pools' address spaces. Without an owner: a mounted file system
+ * would keep its own module from ever being unloaded.
+ */
+static struct file_system_type pool_fs = {
+	.name = "segpool",
+	.init_fs_context = pool_fs_init,
+	.kill_sb = kill_anon_super,
+};
+
+int pools_init(void)
+{
+	pool_mount = kern_mount(&pool_fs);
+	return PTR_ERR_OR_ZERO(pool_mount);
+}
+
+void pools_exit(void)
+{
+	kern_unmount(pool_mount);
+}

@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Regions: their descriptors, their states, and the queues in which released
+ * ones wait. Who holds a claimed region owns it alone.
+ */
+
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/wait_bit.h>
+
+#include "segpool.h"
+#include "trace.h"
+
+/* The region lock is one bit; this tells lockdep about it. */
+#ifdef CONFIG_LOCKDEP
+static struct lock_class_key region_lock_key;
+static struct lockdep_map region_lock_map =
+	STATIC_LOCKDEP_MAP_INIT("segpool_region", &region_lock_key);
+#endif
+
+/* Waits for the lock; -EINTR when the task was killed meanwhile. */
+int region_lock_killable(struct region *region)
+{
+	if (wait_on_bit_lock(&region->flags, REGION_LOCK, TASK_KILLABLE))
+		return -EINTR;
+	lock_map_acquire(&region_lock_map);
+	return 0;
+}
+
+void region_lock(struct region *region)
+{
+	wait_on_bit_lock(&region->flags, REGION_LOCK, TASK_UNINTERRUPTIBLE);
+	lock_map_acquire(&region_lock_map);
+}
+
+void region_unlock(struct region *region)
+{
+	lock_map_release(&region_lock_map);
+	clear_bit_unlock(REGION_LOCK, &region->flags);
+	/* The waiter's test of the bit must not pass the clearing of it. */
+	smp_mb__after_atomic();
+	wake_up_bit(&region->flags, REGION_LOCK);
+}
+
+/* pool->carved: both numbers in one word. */
+static u64 carved_make(u32 carved, u32 budget)
+{
+	return (u64)budget << 32 | carved;
+}
+
+u32 regions_carved(const struct segpool_pool *pool)
+{
+	/* Pairs with the compare-and-swap in region_carve(): chunks before count. */
+	return atomic64_read_acquire(&pool->carved);
+}
+
+u32 regions_budget(const struct segpool_pool *pool)
+{
+	return atomic64_read(&pool->carved) >> 32;
+}
+
+/**
+ * regions_set_budget() - change the virtual budget
+ * @pool: the pool.
+ * @regions: the budget asked for.
+ *
+ * Carved regions never go away, so a budget below their number would only be a
+ * number: what is set is at least that.
+ *
+ * Return: the budget set.
+ */
+u32 regions_set_budget(struct segpool_pool *pool, u32 regions)
+{
+	s64 old = atomic64_read(&pool->carved);
+	u32 budget;
+
+	do {
+		budget = max(regions, (u32)old);
+	} while (!atomic64_try_cmpxchg(&pool->carved, &old, carved_make(old, budget)));
+	return budget;
+}
+
+static u32 regions_limit(const struct segpool_pool *pool, u64 carved)
+{
+	return min_t(u32, carved >> 32, pool->nr_regions);
+}
+
+/* May a request for @nr regions succeed? A look without locks, to save work. */
+bool regions_available(const struct segpool_pool *pool, u32 nr)
+{
+	u64 carved = atomic64_read(&pool->carved);
+	u32 freed = 0;
+	u32 class;
+
+	if (regions_limit(pool, carved) >= (u64)(u32)carved + nr)
+		return true;
+	for (class = 0; class < pool->nr_classes; class++)
+		freed += READ_ONCE(pool->queues[class].nr_freed);
+	return freed >= nr;
+}
+
+/* Returns NULL for an index that was never carved. */
+struct region *region_lookup(const struct segpool_pool *pool, u64 index)
+{
+	struct region *chunk;
+
+	if (index >= regions_carved(pool))
+		return NULL;
+	/* Pairs with the release in chunk_create(). */
+	chunk = smp_load_acquire(&pool->chunks[index / REGIONS_PER_CHUNK]);
+	return &chunk[index % REGIONS_PER_CHUNK];
+}
+
+void region_queues_init(struct segpool_pool *pool)
+{
+	u32 class;
+
+	for (class = 0; class < SEGPOOL_MAX_CLASSES; class++) {
+		spin_lock_init(&pool->queues[class].lock);
+		INIT_LIST_HEAD(&pool->queues[class].freed);
+	}
+}
+
+int region_chunks_create(struct segpool_pool *pool, u32 nr_regions)
+{
+	pool->chunks = kvcalloc(DIV_ROUND_UP(nr_regions, REGIONS_PER_CHUNK),
+				sizeof(*pool->chunks), SEGPOOL_GFP);
+	return pool->chunks ? 0 : -ENOMEM;
+}
+
+void region_chunks_destroy(struct segpool_pool *pool)
+{
+	u32 i;
+
+	for (i = 0; i < DIV_ROUND_UP(pool->nr_regions, REGIONS_PER_CHUNK); i++) {
+		kfree(pool->chunks[i]);
+		cond_resched();
+	}
+	kvfree(pool->chunks);
+}
+
+static int chunk_create(struct segpool_pool *pool, u32 number)
+{
+	struct region *chunk;
+	u32 i;
+
+	BUILD_BUG_ON(sizeof(struct region) > 64);
+
+	if (smp_load_acquire(&pool->chunks[number]))
+		return 0;
+	chunk = kcalloc(REGIONS_PER_CHUNK, sizeof(*chunk), SEGPOOL_GFP);
+	if (!chunk)
+		return -ENOMEM;
+	for (i = 0; i < REGIONS_PER_CHUNK; i++)
+		chunk[i].index = number * REGIONS_PER_CHUNK + i;
+
+	/* Whoever comes second uses the first one's. */
+	if (cmpxchg_release(&pool->chunks[number], NULL, chunk))
+		kfree(chunk);
+	return 0;
+}
+
+static bool region_move(struct region *region, u64 from, u64 to)
+{
+	return atomic64_try_cmpxchg(&region->word, (s64 *)&from, to);
+}
+
+/**
+ * region_carve() - take untouched neighbouring regions out of the reservation
+ * @pool: the pool.
+ * @class: the class they will serve.
+ * @nr: how many.
+ * @regions: set to the regions, claimed.
+ *
+ * Context: may sleep.
+ * Return: 0; -ENOSPC: the virtual budget or the reservation has no room;
+ * -ENOMEM: no memory for descriptors. Nothing is carved then.
+ */
+int region_carve(struct segpool_pool *pool, u32 class, u32 nr, struct region **regions)
+{
+	s64 old = atomic64_read(&pool->carved);
+	u32 first;
+	u32 i;
+
+	do {
+		first = old;
+		if ((u64)first + nr > regions_limit(pool, old))
+			return -ENOSPC;
+		for (i = first / REGIONS_PER_CHUNK; i <= (first + nr - 1) / REGIONS_PER_CHUNK; i++)
+			if (chunk_create(pool, i))
+				return -ENOMEM;
+	} while (!atomic64_try_cmpxchg(&pool->carved, &old, old + nr));
+
+	for (i = 0; i < nr; i++) {
+		regions[i] = region_lookup(pool, first + i);
+		region_move(regions[i], 0, word_make(0, class, REGION_CLAIMED));
+		count(pool, SEGPOOL_C_NEW_REGIONS, 1);
+		count_class(pool, class, SEGPOOL_CC_NEW_REGIONS);
+		trace_segpool_region_new(pool->id, first + i, class,
+					 (u64)(first + i + 1) << pool->region_shift);
+	}
+	return 0;
+}
+
+/* Takes a region out of its queue. Caller holds the queue's lock. */
+static bool claim_locked(struct class_queue *queue, struct region *region, u64 word)
+{
+	lockdep_assert_held(&queue->lock);
+
+	if (!region_move(region, word, word_with_state(word, REGION_CLAIMED)))
+		return false;
+	list_del(&region->node);
+	WRITE_ONCE(queue->nr_freed, queue->nr_freed - 1);
+	return true;
+}
+
+/* Puts a region, exclusively the caller's, into the queue of its class. */
+static void enqueue(struct segpool_pool *pool, struct region *region, u64 word, bool first)
+{
+	struct class_queue *queue = &pool->queues[word_class(word)];
+
+	spin_lock(&queue->lock);
+	atomic64_set_release(&region->word, word_with_state(word, REGION_FREED));
+	if (first)
+		list_add(&region->node, &queue->freed);
+	else
+		list_add_tail(&region->node, &queue->freed);
+	WRITE_ONCE(queue->nr_freed, queue->nr_freed + 1);
+	spin_unlock(&queue->lock);
+}
+
+/**
+ * region_unclaim() - put a claimed region back as it was
+ * @pool: the pool.
+ * @region: claimed, without pages.
+ *
+ * A region that was carved for the request waits in the queue of its class from
+ * now on. First in its queue, so that the order stays.
+ */
+void region_unclaim(struct segpool_pool *pool, struct region *region)
+{
+	enqueue(pool, region, region_word(region), true);
+}
+
+/**
+ * region_claim_freed() - take the region that has waited longest in a class
+ * @pool: the pool.
+ * @class: whose queue.
+ * @region: set to the region, claimed.
+ *
+ * Return: whether there was one.
+ */
+bool region_claim_freed(struct segpool_pool *pool, u32 class, struct region **region)
+{
+	struct class_queue *queue = &pool->queues[class];
+
+	if (!READ_ONCE(queue->nr_freed))
+		return false;
+
+	spin_lock(&queue->lock);
+	*region = list_first_entry_or_null(&queue->freed, struct region, node);
+	if (*region && WARN_ON_ONCE(!claim_locked(queue, *region, region_word(*region))))
+		*region = NULL;
+	spin_unlock(&queue->lock);
+	return *region;
+}
+
+/* Claims @region if it is (still) freed. */
+static bool claim_if_freed(struct segpool_pool *pool, struct region *region)
+{
+	u64 word = region_word(region);
+	struct class_queue *queue;
+	bool claimed;
+
+	while (word_state(word) == REGION_FREED) {
+		queue = &pool->queues[word_class(word)];
+		spin_lock(&queue->lock);
+		claimed = claim_locked(queue, region, word);
+		spin_unlock(&queue->lock);
+		if (claimed)
+			return true;
+		/* Claimed and released by somebody else meanwhile: look again. */
+		word = region_word(region);
+	}
+	return false;
+}
+
+/* Claims @nr neighbours from @first on, or none. */
+static bool claim_run_at(struct segpool_pool *pool, u32 first, u32 nr, struct region **regions)
+{
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		regions[i] = region_lookup(pool, first + i);
+		if (claim_if_freed(pool, regions[i]))
+			continue;
+		while (i)
+			region_unclaim(pool, regions[--i]);
+		return false;
+	}
+	return true;
+}
+
+/**
+ * region_claim_run() - take neighbouring released regions, of whatever classes
+ * @pool: the pool.
+ * @nr: how many.
+ * @regions: set to the regions, claimed, in ascending order.
+ *
+ * Looks through all carved regions, and takes none before it has seen a whole
+ * run, so that requests for single regions are not starved meanwhile.
+ *
+ * Context: may sleep.
+ * Return: whether there was such a run; nothing is claimed otherwise.
+ */
+bool region_claim_run(struct segpool_pool *pool, u32 nr, struct region **regions)
+{
+	u32 carved = regions_carved(pool);
+	u32 run = 0;
+	u32 i;
+
+	for (i = 0; i < carved; i++) {
+		if (!(i % 1024)) {
+			if (fatal_signal_pending(current))
+				return false;
+			cond_resched();
+		}
+		if (word_state(region_word(region_lookup(pool, i))) != REGION_FREED)
+			run = 0;
+		else if (++run >= nr && claim_run_at(pool, i + 1 - nr, nr, regions))
+			return true;
+	}
+	return false;
+}
+
+/**
+ * region_claim_named() - take one named released region
+ * @pool: the pool.
+ * @handle: the handle under which it was released.
+ * @region: set to the region, claimed.
+ *
+ * Return: 0; -EBUSY: somebody has it; -ESTALE; -ENOENT.
+ */
+int region_claim_named(struct segpool_pool *pool, u64 handle, struct region **region)
+{
+	struct class_queue *queue;
+	bool claimed;
+	u64 word;
+	int err;
+
+	*region = region_lookup(pool, handle_index(handle));
+	if (!*region)
+		return -ENOENT;
+	do {
+		word = region_word(*region);
+		err = word_check_freed(word, handle);
+		if (err)
+			return err;
+		queue = &pool->queues[word_class(word)];
+		spin_lock(&queue->lock);
+		claimed = claim_locked(queue, *region, word);
+		spin_unlock(&queue->lock);
+	} while (!claimed);
+	return 0;
+}
+
+/**
+ * region_activate() - hand a claimed region out
+ * @pool: the pool.
+ * @region: claimed.
+ * @class: the class it serves from now on.
+ *
+ * Return: its handle.
+ */
+u64 region_activate(struct segpool_pool *pool, struct region *region, u32 class)
+{
+	u32 generation = generation_after(word_generation(region_word(region)));
+
+	atomic_inc(&pool->queues[class].nr_active);
+	/* Release: whoever sees it active sees its pages. */
+	atomic64_set_release(&region->word, word_make(generation, class, REGION_ACTIVE));
+	return handle_make(region->index, generation);
+}
+
+/**
+ * region_retire() - put an active region into the queue of its class
+ * @pool: the pool.
+ * @region: active, locked, without pages.
+ */
+void region_retire(struct segpool_pool *pool, struct region *region)
+{
+	u64 word = region_word(region);
+
+	region_assert_locked(region);
+	atomic_dec(&pool->queues[word_class(word)].nr_active);
+	enqueue(pool, region, word, false);
+}

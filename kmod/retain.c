@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Retained pages: unmapped, owned by the pool, waiting for its next request.
+ *
+ * They are kept in magazines, arrays of page pointers, stacked newest first: a
+ * request takes the newest pages, age and limits take the oldest. The shrinker
+ * takes whole magazines wherever it finds them (shrink.c).
+ */
+
+#include <linux/jiffies.h>
+#include <linux/sched.h>
+#include <linux/string.h>
+
+#include "magazine.h"
+#include "segpool.h"
+
+static struct workqueue_struct *age_queue;
+
+/* Oldest pages are given back in portions, the lock released between them. */
+#define TRIM_PORTION 64
+
+bool retain_is_empty(const struct segpool_pool *pool)
+{
+	return list_empty(&pool->retain.magazines);
+}
+
+/*
+ * Pages of one magazine age together, so a new one is begun after an eighth of
+ * the age: a page stays at most that much longer than it should.
+ */
+static bool magazine_accepts(const struct segpool_pool *pool, const struct magazine *magazine)
+{
+	unsigned long age = READ_ONCE(pool->retain_age);
+
+	if (magazine->nr == MAGAZINE_PAGES)
+		return false;
+	return !age || time_before(jiffies, magazine->begun + max(age / 8, 1UL));
+}
+
+/* How many more pages may be retained now. */
+static u64 retain_room(const struct segpool_pool *pool)
+{
+	u64 retained = owned_retained(account_read(&pool->account));
+	u64 limit = READ_ONCE(pool->retain_limit);
+
+	lockdep_assert_held(&pool->retain.lock);
+
+	/*
+	 * Read under the lock: whoever lowers a limit trims afterwards under
+	 * the same lock, so nothing slips in above the new limit.
+	 */
+	if (pool->retain.closed || account_excess(&pool->account))
+		return 0;
+	return limit > retained ? limit - retained : 0;
+}
+
+/* Adds to the newest magazine, or begins @spare; returns how many fitted. */
+static u32 magazine_fill(struct segpool_pool *pool, struct page **pages, u32 nr,
+			 struct magazine **spare)
+{
+	struct retain *retain = &pool->retain;
+	struct magazine *magazine;
+
+	lockdep_assert_held(&retain->lock);
+
+	magazine = list_first_entry_or_null(&retain->magazines, struct magazine, node);
+	if (!magazine || !magazine_accepts(pool, magazine)) {
+		if (!*spare)
+			return 0;
+		magazine = *spare;
+		*spare = NULL;
+		magazine->pool = pool;
+		magazine->begun = jiffies;
+		list_add(&magazine->node, &retain->magazines);
+		magazine_watch(magazine);
+		if (pool->retain_age)
+			queue_delayed_work(age_queue, &retain->age_work, pool->retain_age);
+	}
+
+	nr = min(nr, MAGAZINE_PAGES - magazine->nr);
+	memcpy(magazine->pages + magazine->nr, pages, nr * sizeof(*pages));
+	magazine->nr += nr;
+	magazine->touched = jiffies;
+	return nr;
+}
+
+/**
+ * retain_put() - keep unmapped pages for the next request
+ * @pool: the pool; the pages are accounted to it as physical.
+ * @pages: pages that nobody else holds.
+ * @nr: how many.
+ *
+ * Context: may sleep.
+ * Return: how many were kept, from the first on; they are accounted as retained
+ * now. The others stay the caller's.
+ */
+u32 retain_put(struct segpool_pool *pool, struct page **pages, u32 nr)
+{
+	struct magazine *spare = NULL;
+	u32 done = 0;
+	u32 part;
+	u64 room;
+
+	do {
+		spin_lock(&pool->retain.lock);
+		do {
+			room = retain_room(pool);
+			part = magazine_fill(pool, pages + done, min_t(u64, nr - done, room),
+					     &spare);
+			account_retain(&pool->account, part);
+			done += part;
+		} while (part && done < nr);
+		spin_unlock(&pool->retain.lock);
+
+		if (done == nr || !room)
+			break;
+		spare = magazine_alloc();
+	} while (spare);
+
+	if (spare)
+		magazine_free(spare);
+	return done;
+}
+
+/* Takes the last pages of a magazine; it goes to @empty when it has no more. */
+static u32 magazine_draw(struct magazine *magazine, struct page **pages, u32 nr,
+			 struct list_head *empty)
+{
+	nr = min(nr, magazine->nr);
+	magazine->nr -= nr;
+	memcpy(pages, magazine->pages + magazine->nr, nr * sizeof(*pages));
+	if (!magazine->nr) {
+		magazine_unwatch(magazine);
+		list_move(&magazine->node, empty);
+	}
+	return nr;
+}
+
+static void magazines_free(struct list_head *magazines)
+{
+	struct magazine *magazine, *next;
+
+	list_for_each_entry_safe(magazine, next, magazines, node)
+		magazine_free(magazine);
+}
+
+/**
+ * retain_take() - get retained pages for a request, newest first
+ * @pool: the pool.
+ * @pages: room for @nr pages.
+ * @nr: how many are wanted.
+ *
+ * Return: how many there were; they are accounted as physical now.
+ */
+u32 retain_take(struct segpool_pool *pool, struct page **pages, u32 nr)
+{
+	struct retain *retain = &pool->retain;
+	struct magazine *magazine;
+	LIST_HEAD(empty);
+	u32 done = 0;
+
+	if (retain_is_empty(pool))
+		return 0;
+
+	spin_lock(&retain->lock);
+	while (done < nr && !list_empty(&retain->magazines)) {
+		magazine = list_first_entry(&retain->magazines, struct magazine, node);
+		done += magazine_draw(magazine, pages + done, nr - done, &empty);
+	}
+	account_unretain(&pool->account, done);
+	spin_unlock(&retain->lock);
+
+	magazines_free(&empty);
+	count(pool, SEGPOOL_C_RETAINED_REUSED_PAGES, done);
+	return done;
+}
+
+/*
+ * Gives up to @nr of the oldest retained pages back to the system; only pages
+ * last touched before @cutoff, where there is one.
+ */
+static u32 retain_drop_oldest(struct segpool_pool *pool, u32 nr, const unsigned long *cutoff)
+{
+	struct retain *retain = &pool->retain;
+	struct page *pages[TRIM_PORTION];
+	struct magazine *magazine;
+	LIST_HEAD(empty);
+	u32 done = 0;
+
+	nr = min_t(u32, nr, TRIM_PORTION);
+	spin_lock(&retain->lock);
+	while (done < nr && !list_empty(&retain->magazines)) {
+		magazine = list_last_entry(&retain->magazines, struct magazine, node);
+		if (cutoff && time_after(magazine->touched, *cutoff))
+			break;
+		done += magazine_draw(magazine, pages + done, nr - done, &empty);
+	}
+	spin_unlock(&retain->lock);
+
+	magazines_free(&empty);
+	retained_release(pool, pages, done);
+	cond_resched();
+	return done;
+}
+
+/**
+ * retain_trim() - give retained pages back until the pool fits
+ * @pool: the pool.
+ * @target: pages that may stay; fewer do if the physical budget asks for it.
+ * @counter: what to count them under.
+ *
+ * Context: may sleep; stops early when the task is killed.
+ * Return: how many pages went.
+ */
+u64 retain_trim(struct segpool_pool *pool, u64 target, enum segpool_counter counter)
+{
+	u64 released = 0;
+	u64 retained;
+	u64 surplus;
+	u32 part;
+
+	do {
+		retained = owned_retained(account_read(&pool->account));
+		surplus = retained > target ? retained - target : 0;
+		surplus = max(surplus, account_excess(&pool->account));
+		part = surplus ? retain_drop_oldest(pool, min_t(u64, surplus, U32_MAX), NULL) : 0;
+		released += part;
+	} while (part && !fatal_signal_pending(current));
+
+	count(pool, counter, released);
+	return released;
+}
+
+/* In jiffies from now; 0: nothing is waiting. */
+static unsigned long retain_next_expiry(struct segpool_pool *pool, unsigned long age)
+{
+	struct retain *retain = &pool->retain;
+	struct magazine *magazine;
+	unsigned long delay = 0;
+
+	spin_lock(&retain->lock);
+	if (!list_empty(&retain->magazines)) {
+		magazine = list_last_entry(&retain->magazines, struct magazine, node);
+		delay = magazine->touched + age - jiffies;
+		/* Already due. */
+		if ((long)delay < 1)
+			delay = 1;
+	}
+	spin_unlock(&retain->lock);
+	return delay;
+}
+
+static void retain_age(struct work_struct *work)
+{
+	struct retain *retain = container_of(to_delayed_work(work), struct retain, age_work);
+	struct segpool_pool *pool = container_of(retain, struct segpool_pool, retain);
+	unsigned long age = READ_ONCE(pool->retain_age);
+	unsigned long cutoff = jiffies - age;
+	unsigned long delay;
+	u32 part;
+
+	if (!age)
+		return;
+	do {
+		part = retain_drop_oldest(pool, TRIM_PORTION, &cutoff);
+		count(pool, SEGPOOL_C_AGED_PAGES, part);
+	} while (part);
+
+	/* What comes later queues the work itself. */
+	delay = retain_next_expiry(pool, age);
+	if (delay)
+		queue_delayed_work(age_queue, &retain->age_work, delay);
+}
+
+/* The retain limit, the age or the physical budget is another one. */
+void retain_limits_changed(struct segpool_pool *pool)
+{
+	retain_trim(pool, READ_ONCE(pool->retain_limit), SEGPOOL_C_TRIMMED_PAGES);
+	if (READ_ONCE(pool->retain_age) && !retain_is_empty(pool))
+		mod_delayed_work(age_queue, &pool->retain.age_work, 0);
+}
+
+void retain_init(struct segpool_pool *pool)
+{
+	spin_lock_init(&pool->retain.lock);
+	INIT_LIST_HEAD(&pool->retain.magazines);
+	INIT_DELAYED_WORK(&pool->retain.age_work, retain_age);
+}
+
+/**
+ * retain_close() - give everything back and retain nothing from now on
+ * @pool: the pool.
+ *
+ * May be called more than once. Context: may sleep; not killable, since nobody
+ * else would do it.
+ */
+void retain_close(struct segpool_pool *pool)
+{
+	u32 part;
+
+	spin_lock(&pool->retain.lock);
+	pool->retain.closed = true;
+	spin_unlock(&pool->retain.lock);
+
+	cancel_delayed_work_sync(&pool->retain.age_work);
+	do {
+		part = retain_drop_oldest(pool, TRIM_PORTION, NULL);
+		count(pool, SEGPOOL_C_TRIMMED_PAGES, part);
+	} while (part);
+}
+
+int retain_queue_init(void)
+{
+	age_queue = alloc_workqueue("segpool", WQ_UNBOUND, 0);
+	return age_queue ? 0 : -ENOMEM;
+}
+
+void retain_queue_exit(void)
+{
+	destroy_workqueue(age_queue);
+}

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * segpool: the module's own declarations.
+ *
+ * Lock order, outermost first:
+ *
+ *   pools_lock (mutex)		list of pools, totals of the closed ones
+ *   limits_lock (mutex)	one change of a pool's limits at a time
+ *   mmap lock of the owner	for reading; whoever looks at the mapping
+ *   region lock (bit)		pages and mapping of one active region
+ *   queue.lock (spinlock)	one class's released regions
+ *   retain.lock (spinlock)	a pool's retained pages
+ *   list_lru's lock		inside the kernel; the shrinker holds it while it
+ *				tries (only tries) retain.lock
+ *
+ * pools_lock and limits_lock are never held together, nor are queue.lock and
+ * retain.lock. No lock is held across a copy to or from user space, or while
+ * waiting for budget. Under the mmap lock and the region lock memory may be
+ * allocated: reclaim enters the module only through the shrinker.
+ */
+#ifndef SEGPOOL_H
+#define SEGPOOL_H
+
+#include <linux/completion.h>
+#include <linux/list.h>
+#include <linux/lockdep.h>
+#include <linux/mm_types.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include <linux/segpool.h>
+
+#include "account.h"
+#include "compat.h"
+#include "word.h"
+
+struct dentry;
+struct file;
+struct inode;
+struct poll_table_struct;
+struct vm_area_struct;
+
+/*
+ * Memory for the module's own use: charged to the caller's memory cgroup, and
+ * refused rather than fetched with the OOM killer.
+ */
+#define SEGPOOL_GFP (GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+
+/**
+ * struct region - one slice of the reservation
+ * @word: state word (word.h).
+ * @flags: REGION_LOCK, REGION_ZERO.
+ * @pages: region_pages pointers, NULL where there is no page; NULL where the
+ *	region has none at all. Region lock while active, the claimer's own
+ *	while claimed.
+ * @node: in the queue of its class while freed; queue.lock.
+ * @nr_pages: pages in @pages; as @pages.
+ * @index: constant.
+ */
+struct region {
+	atomic64_t word;
+	unsigned long flags;
+	struct page **pages;
+	struct list_head node;
+	u32 nr_pages;
+	u32 index;
+};
+
+/* Bits of region.flags. */
+#define REGION_LOCK 0
+/* Its present owner asked for zeroes: pages that come later are zeroed too. */
+#define REGION_ZERO 1
+
+/* Descriptors are made 64 at a time, when the first of them is carved. */
+#define REGIONS_PER_CHUNK 64
+
+/**
+ * struct class_queue - released regions of one class, oldest first
+ * @lock: protects @freed and @nr_freed.
+ * @freed: list of region.node.
+ * @nr_freed: length of @freed; read without the lock as a hint.
+ * @nr_active: regions handed out for the class.
+ * @events: counters, indexed by enum segpool_class_counter.
+ */
+struct class_queue {
+	spinlock_t lock;
+	struct list_head freed;
+	u32 nr_freed;
+	atomic_t nr_active;
+	atomic64_t events[SEGPOOL_NR_CLASS_COUNTERS];
+};
+
+/**
+ * struct retain - retained pages of one pool
+ * @lock: protects @magazines and @closed.
+ * @magazines: newest first.
+ * @closed: the pool is going; nothing is retained any more.
+ * @age_work: gives old pages back.
+ */
+struct retain {
+	spinlock_t lock;
+	struct list_head magazines;
+	bool closed;
+	struct delayed_work age_work;
+};
+
+/**
+ * struct segpool_pool - one open file
+ * @inode: carries the address space of the pool's own mapping.
+ * @setup_lock: makes SETUP happen once.
+ * @ready: published with release once everything up to @owner_comm is set.
+ * @mm: the owner's address space (a reference to the structure only).
+ * @id: number in debugfs and tracepoints.
+ * @mode: enum segpool_mode.
+ * @region_shift: log2 of the region size.
+ * @region_pages: pages of a region.
+ * @nr_classes: number of classes.
+ * @class_size: their segment sizes.
+ * @owner_pid: thread group that called SETUP, in the initial namespace.
+ * @owner_comm: its name.
+ * @base: address of the mapping; constant once @nr_regions is set.
+ * @nr_regions: regions in the reservation; 0 before mmap(), published with
+ *	release.
+ * @chunks: region descriptors, REGIONS_PER_CHUNK each, published with release.
+ * @gone: the mapping is (being) taken down.
+ * @carved: carved regions in the low half, virtual budget in regions in the
+ *	high half: one word, so that the first can never pass the second.
+ * @limits_lock: serialises changes of the limits.
+ * @retain_limit: pages. Written under @limits_lock.
+ * @retain_age: jiffies, 0 for ever. Written under @limits_lock.
+ * @watermark: percent. Written under @limits_lock.
+ * @account: physical and retained pages.
+ * @queues: released regions by class.
+ * @retain: retained pages.
+ * @wait: requests that wait for budget.
+ * @nr_waiters: how many.
+ * @pressure_wait: pollers.
+ * @last_shrink: jiffies when the system last took retained pages.
+ * @shrunk: it ever did.
+ * @events: counters, indexed by enum segpool_counter; only events are used.
+ * @users: one for the file, one for each shrinker that is freeing pages.
+ * @unused: completed when @users is 0.
+ * @debugfs: the pool's directory.
+ * @node: in the list of pools; pools_lock.
+ */
+struct segpool_pool {
+	struct inode *inode;
+	struct mutex setup_lock;
+	bool ready;
+
+	struct mm_struct *mm;
+	u32 id;
+	u32 mode;
+	u32 region_shift;
+	u32 region_pages;
+	u32 nr_classes;
+	u32 class_size[SEGPOOL_MAX_CLASSES];
+	pid_t owner_pid;
+	char owner_comm[TASK_COMM_LEN];
+
+	unsigned long base;
+	u32 nr_regions;
+	struct region **chunks;
+	bool gone;
+
+	atomic64_t carved;
+	struct mutex limits_lock;
+	u64 retain_limit;
+	unsigned long retain_age;
+	u32 watermark;
+	struct account account;
+
+	struct class_queue queues[SEGPOOL_MAX_CLASSES];
+	struct retain retain;
+
+	wait_queue_head_t wait;
+	atomic_t nr_waiters;
+	wait_queue_head_t pressure_wait;
+	unsigned long last_shrink;
+	bool shrunk;
+
+	atomic64_t events[SEGPOOL_NR_COUNTERS];
+
+	refcount_t users;
+	struct completion unused;
+	struct dentry *debugfs;
+	struct list_head node;
+};
+
+static inline u64 pool_region_size(const struct segpool_pool *pool)
+{
+	return 1ULL << pool->region_shift;
+}
+
+/* device.c */
+int device_init(void);
+void device_exit(void);
+
+/* ioctl.c */
+long segpool_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+
+/* pool.c */
+int pools_init(void);
+void pools_exit(void);
+struct segpool_pool *pool_create(void);
+void pool_destroy(struct segpool_pool *pool);
+int pool_setup(struct segpool_pool *pool, struct segpool_setup *setup);
+int pool_set_limits(struct segpool_pool *pool, u32 flags, struct segpool_limits *limits);
+int pool_reserve(struct segpool_pool *pool, unsigned long base, u32 nr_regions);
+void pool_drain(struct segpool_pool *pool);
+void pool_get(struct segpool_pool *pool);
+void pool_put(struct segpool_pool *pool);
+void pools_for_each(void (*visit)(struct segpool_pool *pool, void *context), void *context);
+u64 pools_closed_total(enum segpool_counter counter);
+u32 pools_count(void);
+u32 pools_created(void);
+
+static inline bool pool_is_ready(const struct segpool_pool *pool)
+{
+	/* Pairs with the release in pool_setup(). */
+	return smp_load_acquire(&pool->ready);
+}
+
+static inline u32 pool_nr_regions(const struct segpool_pool *pool)
+{
+	/* Pairs with the release in pool_reserve(). */
+	return smp_load_acquire(&pool->nr_regions);
+}
+
+/* request.c */
+int request_alloc(struct segpool_pool *pool, u32 class, u32 flags, u32 timeout_ms,
+		  struct segpool_region *results, u32 count, u32 *done, u32 *reason);
+int request_reuse(struct segpool_pool *pool, u64 handle, u32 class, u32 flags, u32 timeout_ms,
+		  struct segpool_region *result, u32 *reason);
+int request_populate(struct segpool_pool *pool, const struct segpool_range *range, u32 flags,
+		     u32 timeout_ms, u32 *reason);
+
+/* release.c */
+int region_release(struct segpool_pool *pool, u64 handle, bool retain);
+int region_discard(struct segpool_pool *pool, const struct segpool_range *range, bool retain);
+int range_check(const struct segpool_pool *pool, const struct segpool_range *range, u32 *first,
+		u32 *nr);
+
+/* wait.c */
+struct budget_wait {
+	struct segpool_pool *pool;
+	struct wait_queue_head *queue;
+	struct wait_queue_entry entry;
+	long timeout;
+};
+
+void budget_wait_begin(struct budget_wait *wait, struct segpool_pool *pool, u32 flags,
+		       u32 timeout_ms);
+int budget_wait(struct budget_wait *wait, enum segpool_reason reason);
+void budget_wait_end(struct budget_wait *wait);
+void budget_wake(struct segpool_pool *pool);
+void budget_wake_ceiling(void);
+bool pressure_is_on(const struct segpool_pool *pool);
+void pressure_check(struct segpool_pool *pool, u64 pages_added);
+void pressure_signal(struct segpool_pool *pool);
+
+/* counters.c */
+extern const char *const counter_names[SEGPOOL_NR_COUNTERS];
+extern const char *const class_counter_names[SEGPOOL_NR_CLASS_COUNTERS];
+bool counter_is_event(enum segpool_counter counter);
+bool counter_is_peak(enum segpool_counter counter);
+bool counter_is_setting(enum segpool_counter counter);
+void counters_read(const struct segpool_pool *pool, u64 values[SEGPOOL_NR_COUNTERS]);
+void class_counters_read(const struct segpool_pool *pool, u32 class,
+			 u64 values[SEGPOOL_NR_CLASS_COUNTERS]);
+void count_refusal(struct segpool_pool *pool, u32 class, enum segpool_reason reason);
+
+static inline void count(struct segpool_pool *pool, enum segpool_counter counter, u64 n)
+{
+	atomic64_add(n, &pool->events[counter]);
+}
+
+static inline void count_class(struct segpool_pool *pool, u32 class,
+			       enum segpool_class_counter counter)
+{
+	atomic64_inc(&pool->queues[class].events[counter]);
+}
+
+/* debugfs.c */
+void debugfs_init(void);
+void debugfs_exit(void);
+void debugfs_add_pool(struct segpool_pool *pool);
+void debugfs_remove_pool(struct segpool_pool *pool);
+
+/* region.c */
+struct region *region_lookup(const struct segpool_pool *pool, u64 index);
+void region_queues_init(struct segpool_pool *pool);
+int region_chunks_create(struct segpool_pool *pool, u32 nr_regions);
+void region_chunks_destroy(struct segpool_pool *pool);
+u32 regions_carved(const struct segpool_pool *pool);
+u32 regions_budget(const struct segpool_pool *pool);
+u32 regions_set_budget(struct segpool_pool *pool, u32 regions);
+bool regions_available(const struct segpool_pool *pool, u32 nr);
+int region_carve(struct segpool_pool *pool, u32 class, u32 nr, struct region **regions);
+bool region_claim_freed(struct segpool_pool *pool, u32 class, struct region **region);
+bool region_claim_run(struct segpool_pool *pool, u32 nr, struct region **regions);
+int region_claim_named(struct segpool_pool *pool, u64 handle, struct region **region);
+void region_unclaim(struct segpool_pool *pool, struct region *region);
+u64 region_activate(struct segpool_pool *pool, struct region *region, u32 class);
+void region_retire(struct segpool_pool *pool, struct region *region);
+int region_lock_killable(struct region *region);
+void region_lock(struct region *region);
+void region_unlock(struct region *region);
+
+static inline void region_assert_locked(const struct region *region)
+{
+	lockdep_assert(test_bit(REGION_LOCK, &region->flags));
+}
+
+static inline u64 region_word(const struct region *region)
+{
+	/* Pairs with the compare-and-swaps in region.c, which are full barriers. */
+	return atomic64_read_acquire(&region->word);
+}
+
+/* pages.c */
+struct page **pages_array_alloc(u32 nr);
+void pages_array_free(struct page **pages);
+int pages_get(struct segpool_pool *pool, struct page **pages, u32 nr, bool zero, u32 *reason);
+void pages_put(struct segpool_pool *pool, struct page **pages, u32 nr, bool retain);
+void retained_release(struct segpool_pool *pool, struct page **pages, u32 nr);
+void retained_release(struct segpool_pool *pool, struct page **pages, u32 nr);
+
+/* retain.c */
+int retain_queue_init(void);
+void retain_queue_exit(void);
+void retain_init(struct segpool_pool *pool);
+void retain_close(struct segpool_pool *pool);
+u32 retain_put(struct segpool_pool *pool, struct page **pages, u32 nr);
+u32 retain_take(struct segpool_pool *pool, struct page **pages, u32 nr);
+u64 retain_trim(struct segpool_pool *pool, u64 target, enum segpool_counter counter);
+void retain_limits_changed(struct segpool_pool *pool);
+bool retain_is_empty(const struct segpool_pool *pool);
+
+/* shrink.c */
+int shrink_init(void);
+void shrink_exit(void);
+u64 shrink_all(u64 pages);
+
+/* map.c */
+struct vm_area_struct *map_lock(struct segpool_pool *pool);
+void map_unlock(struct segpool_pool *pool);
+int map_insert(struct vm_area_struct *vma, struct segpool_pool *pool, u32 index, u32 first,
+	       struct page **pages, u32 nr);
+void map_zap(struct vm_area_struct *vma, struct segpool_pool *pool, u32 index, u32 first, u32 nr);
+int map_attach(struct segpool_pool *pool, struct vm_area_struct *vma);
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The state word of a region: generation, class and state in 64 bits, so that
+ * each change is one compare-and-swap. Pure functions, no kernel interfaces.
+ *
+ *   63 ........ 32 | 31 ... 16 | 15 ... 8 | 7 ... 0
+ *     generation   |     0     |  class   |  state
+ */
+#ifndef SEGPOOL_WORD_H
+#define SEGPOOL_WORD_H
+
+#include <linux/errno.h>
+#include <linux/types.h>
+
+/**
+ * enum region_state - what a region is doing
+ * @REGION_UNUSED: in the reservation, never handed out.
+ * @REGION_CLAIMED: taken by a request that is still backing it; that request
+ *	owns it alone. The generation is still the old one, so that a request
+ *	that fails can put everything back as it was.
+ * @REGION_ACTIVE: handed out.
+ * @REGION_FREED: released, waiting in the queue of its class.
+ */
+enum region_state {
+	REGION_UNUSED = 0,
+	REGION_CLAIMED = 1,
+	REGION_ACTIVE = 2,
+	REGION_FREED = 3,
+};
+
+static inline u64 word_make(u32 generation, u8 class, enum region_state state)
+{
+	return (u64)generation << 32 | (u64)class << 8 | state;
+}
+
+static inline u32 word_generation(u64 word)
+{
+	return word >> 32;
+}
+
+static inline u8 word_class(u64 word)
+{
+	return word >> 8;
+}
+
+static inline enum region_state word_state(u64 word)
+{
+	return word & 0xff;
+}
+
+static inline u64 word_with_state(u64 word, enum region_state state)
+{
+	return (word & ~0xffULL) | state;
+}
+
+/* Generation 0 is "never handed out"; a wrap skips it. */
+static inline u32 generation_after(u32 generation)
+{
+	return generation + 1 ? generation + 1 : 1;
+}
+
+static inline u32 handle_index(u64 handle)
+{
+	return handle;
+}
+
+static inline u32 handle_generation(u64 handle)
+{
+	return handle >> 32;
+}
+
+static inline u64 handle_make(u32 index, u32 generation)
+{
+	return (u64)generation << 32 | index;
+}
+
+/* May the holder of @handle use the region? 0 or the errno of the contract. */
+static inline int word_check_active(u64 word, u64 handle)
+{
+	u32 generation = word_generation(word);
+
+	if (!generation || !handle_generation(handle))
+		return -ENOENT;
+	if (generation != handle_generation(handle))
+		return -ESTALE;
+	return word_state(word) == REGION_ACTIVE ? 0 : -EALREADY;
+}
+
+/* May the holder of @handle, who released the region, take it back? */
+static inline int word_check_freed(u64 word, u64 handle)
+{
+	u32 generation = word_generation(word);
+	u32 named = handle_generation(handle);
+
+	if (!generation || !named)
+		return -ENOENT;
+	if (generation == named)
+		return word_state(word) == REGION_FREED ? 0 : -EBUSY;
+	/* Lost the race: the winner has made it the next generation. */
+	if (generation == generation_after(named) && word_state(word) == REGION_ACTIVE)
+		return -EBUSY;
+	return -ESTALE;
+}
+
+#endif
