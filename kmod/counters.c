@@ -9,14 +9,14 @@
 
 enum counter_kind { GAUGE, SETTING, PEAK, EVENT };
 
-#define COUNTER_NAME(id, name, kind, text) [SEGPOOL_C_##id] = #name,
-#define COUNTER_KIND(id, name, kind, text) [SEGPOOL_C_##id] = kind,
-#define CLASS_COUNTER_NAME(id, name, kind, text) [SEGPOOL_CC_##id] = #name,
+/* The enums are made from the same lists, hence in the same order. */
+#define COUNTER_NAME(id, name, kind, text) #name,
+#define COUNTER_KIND(id, name, kind, text) kind,
 
 const char *const counter_names[SEGPOOL_NR_COUNTERS] = { SEGPOOL_COUNTERS(COUNTER_NAME) };
 
 const char *const class_counter_names[SEGPOOL_NR_CLASS_COUNTERS] = {
-	SEGPOOL_CLASS_COUNTERS(CLASS_COUNTER_NAME)
+	SEGPOOL_CLASS_COUNTERS(COUNTER_NAME)
 };
 
 static const u8 counter_kinds[SEGPOOL_NR_COUNTERS] = { SEGPOOL_COUNTERS(COUNTER_KIND) };
@@ -36,7 +36,6 @@ bool counter_is_setting(enum segpool_counter counter)
 	return counter_kinds[counter] == SETTING;
 }
 
-/* The largest number of regions a pool can hand out fits, as do their bytes. */
 static u64 pages_to_bytes(u64 pages)
 {
 	return pages << PAGE_SHIFT;

@@ -341,7 +341,8 @@ static bool setup_complete(struct segpool_setup *setup)
 	if (!is_power_of_2(setup->region_size) || setup->region_size < SEGPOOL_MIN_REGION_SIZE ||
 	    setup->region_size > SEGPOOL_MAX_REGION_SIZE)
 		return false;
-	if (!classes_valid(setup) || !limits_valid(&setup->limits, setup->flags, setup->region_size))
+	if (!classes_valid(setup) ||
+	    !limits_valid(&setup->limits, setup->flags, setup->region_size))
 		return false;
 	if (!setup->nr_classes)
 		classes_default(setup);

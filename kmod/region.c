@@ -76,7 +76,7 @@ u32 regions_set_budget(struct segpool_pool *pool, u32 regions)
 	u32 budget;
 
 	do {
-		budget = max(regions, (u32)old);
+		budget = max_t(u32, regions, old);
 	} while (!atomic64_try_cmpxchg(&pool->carved, &old, carved_make(old, budget)));
 	return budget;
 }
@@ -147,6 +147,7 @@ static int chunk_create(struct segpool_pool *pool, u32 number)
 
 	BUILD_BUG_ON(sizeof(struct region) > 64);
 
+	/* Pairs with the release below. */
 	if (smp_load_acquire(&pool->chunks[number]))
 		return 0;
 	chunk = kcalloc(REGIONS_PER_CHUNK, sizeof(*chunk), SEGPOOL_GFP);

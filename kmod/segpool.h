@@ -4,6 +4,7 @@
  *
  * Lock order, outermost first:
  *
+ *   setup_lock (mutex)		SETUP happens once
  *   pools_lock (mutex)		list of pools, totals of the closed ones
  *   limits_lock (mutex)	one change of a pool's limits at a time
  *   mmap lock of the owner	for reading; whoever looks at the mapping

@@ -147,6 +147,7 @@ int shrink_init(void)
 	err = list_lru_init_memcg(&magazine_lru, shrinker);
 	if (err)
 		goto err_free_shrinker;
+	/* Pairs with the acquire in shrink_count(). */
 	smp_store_release(&lru_ready, true);
 	compat_shrinker_start(shrinker);
 	return 0;

@@ -370,8 +370,11 @@ struct segpool_ranges {
  *	0.
  * @limits: set by the kernel to what is in force.
  *
- * A budget may be set below what is in use: retained pages go at once as far as
- * that helps, and requests are refused or wait until the pool fits.
+ * The physical budget may be set below what is in use: retained pages go at
+ * once as far as that helps, and requests are refused or wait until the pool
+ * fits. Carved regions stay for the life of the pool, so the virtual budget is
+ * never set below them: asking for less sets it to what is carved, and no new
+ * region is given from then on.
  */
 struct segpool_set_budget {
 	__u32 size;
@@ -397,10 +400,10 @@ struct segpool_trim {
 
 /*
  * The counters of a pool: X(constant, name, kind, description). The one
- * definition behind debugfs, STAT and every tool. A gauge is a present value, a setting a limit in force, a
- * peak the highest it has been, an event a number that only grows. Names that
- * end in _bytes are bytes, in _ms milliseconds, others are numbers of things.
- * Only ever appended to.
+ * definition behind debugfs, STAT and every tool. A gauge is a present value,
+ * a setting a limit in force, a peak the highest a gauge has been, an event a
+ * number that only grows. Names that end in _bytes are bytes, in _ms
+ * milliseconds, others are numbers of things. Only ever appended to.
  */
 #define SEGPOOL_COUNTERS(X) \
 	X(VIRTUAL_BYTES, virtual_bytes, GAUGE, "carved regions times the region size") \
