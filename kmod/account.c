@@ -15,6 +15,15 @@ MODULE_PARM_DESC(ceiling_mib,
 /* Pages that all pools own together. */
 static atomic64_t ceiling_pages;
 
+/*
+ * Bytes of what the module keeps to manage them. Without a limit a program
+ * could have a large array made for each single page it touches.
+ */
+static atomic64_t metadata_bytes;
+
+/* Well above the 1/512 that regions in normal use need. */
+#define METADATA_SHARE 8
+
 static void peak_raise(atomic64_t *peak, u64 value)
 {
 	s64 old = atomic64_read(peak);
@@ -85,6 +94,17 @@ u64 ceiling_used(void)
 	return atomic64_read(&ceiling_pages);
 }
 
+static bool charge_below(atomic64_t *counter, u64 amount, u64 limit)
+{
+	s64 used = atomic64_read(counter);
+
+	do {
+		if (used + amount > limit)
+			return false;
+	} while (!atomic64_try_cmpxchg(counter, &used, used + amount));
+	return true;
+}
+
 /**
  * ceiling_charge() - reserve pages under the ceiling of all pools
  * @pages: how many.
@@ -93,17 +113,32 @@ u64 ceiling_used(void)
  */
 bool ceiling_charge(u64 pages)
 {
-	s64 used = atomic64_read(&ceiling_pages);
-
-	do {
-		if (used + pages > ceiling_limit())
-			return false;
-	} while (!atomic64_try_cmpxchg(&ceiling_pages, &used, used + pages));
-	return true;
+	return charge_below(&ceiling_pages, pages, ceiling_limit());
 }
 
 void ceiling_uncharge(u64 pages)
 {
 	atomic64_sub(pages, &ceiling_pages);
 	budget_wake_ceiling();
+}
+
+u64 metadata_used(void)
+{
+	return atomic64_read(&metadata_bytes);
+}
+
+/**
+ * metadata_charge() - reserve memory of the module's own
+ * @bytes: how many.
+ *
+ * Return: whether the module may have it: an eighth of the ceiling in all.
+ */
+bool metadata_charge(u64 bytes)
+{
+	return charge_below(&metadata_bytes, bytes, (ceiling_limit() << PAGE_SHIFT) / METADATA_SHARE);
+}
+
+void metadata_uncharge(u64 bytes)
+{
+	atomic64_sub(bytes, &metadata_bytes);
 }

@@ -66,4 +66,8 @@ void ceiling_uncharge(u64 pages);
 u64 ceiling_used(void);
 u64 ceiling_limit(void);
 
+bool metadata_charge(u64 bytes);
+void metadata_uncharge(u64 bytes);
+u64 metadata_used(void);
+
 #endif

@@ -33,6 +33,7 @@ static int counters_show(struct seq_file *seq, void *unused)
 	seq_printf(seq, "pools_created %u\n", pools_created());
 	seq_printf(seq, "ceiling_bytes %llu\n", ceiling_limit() << PAGE_SHIFT);
 	seq_printf(seq, "ceiling_used_bytes %llu\n", ceiling_used() << PAGE_SHIFT);
+	seq_printf(seq, "metadata_bytes %llu\n", metadata_used());
 	for (i = 0; i < SEGPOOL_NR_COUNTERS; i++)
 		if (!counter_is_setting(i) && !counter_is_peak(i))
 			seq_printf(seq, "%s %llu\n", counter_names[i],

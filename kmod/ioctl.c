@@ -141,24 +141,22 @@ static int ioctl_free(struct segpool_pool *pool, void *data)
 	args->done = 0;
 	if (args->flags & ~SEGPOOL_NOW)
 		return -EINVAL;
+	if (!pool_nr_regions(pool))
+		return -ENXIO;
 	err = batch_get(&batch, args->entries, args->count, sizeof(*entries));
 	if (err)
 		return err;
 
 	entries = batch.entries;
-	for (i = 0; i < args->count; i++) {
-		if (entries[i].reserved) {
-			err = -EINVAL;
-			goto out_end;
-		}
+	for (i = 0; i < args->count; i++)
 		entries[i].error = -ECANCELED;
-	}
 	err = batch_write(&batch);
 	if (err)
 		goto out_end;
 
 	for (i = 0; i < args->count && !fatal_signal_pending(current); i++) {
-		err = region_release(pool, entries[i].handle, !(args->flags & SEGPOOL_NOW));
+		err = entries[i].reserved ? -EINVAL :
+		      region_release(pool, entries[i].handle, !(args->flags & SEGPOOL_NOW));
 		entries[i].error = err;
 		if (!err)
 			args->done++;
@@ -193,6 +191,8 @@ static int ranges_do(struct segpool_pool *pool, struct segpool_ranges *args, boo
 
 	args->done = 0;
 	args->reason = SEGPOOL_REASON_NONE;
+	if (!pool_nr_regions(pool))
+		return -ENXIO;
 	err = batch_get(&batch, args->ranges, args->count, sizeof(*ranges));
 	if (err)
 		return err;
@@ -209,7 +209,7 @@ static int ranges_do(struct segpool_pool *pool, struct segpool_ranges *args, boo
 			break;
 		err = range_do(pool, args, &ranges[i], populate, &reason);
 		ranges[i].error = err;
-		if (err == -ENOMEM && !args->reason && populate)
+		if (err == -ENOMEM && !args->reason)
 			args->reason = reason;
 		if (!err)
 			args->done++;

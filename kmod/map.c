@@ -117,13 +117,16 @@ static vm_fault_t fault_active(struct vm_fault *vmf, struct segpool_pool *pool,
 			       struct region *region, u32 index)
 {
 	struct page *page;
+	u32 reason;
 	int err;
 
 	region_assert_locked(region);
 	if (!region->pages)
-		region->pages = pages_array_alloc(pool->region_pages);
-	if (!region->pages)
+		region->pages = pages_array_alloc(pool->region_pages, &reason);
+	if (!region->pages) {
+		count_refusal(pool, word_class(region_word(region)), reason);
 		return VM_FAULT_SIGBUS;
+	}
 
 	page = region->pages[index];
 	if (!page)

@@ -21,15 +21,37 @@
  */
 #define PAGE_GFP (GFP_HIGHUSER | __GFP_ACCOUNT | __GFP_ZERO | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
-/* An array for @nr page pointers, all NULL. May sleep. */
-struct page **pages_array_alloc(u32 nr)
+/**
+ * pages_array_alloc() - an array of page pointers, all NULL
+ * @nr: how many.
+ * @reason: set where there is none to be had.
+ *
+ * Context: may sleep.
+ * Return: the array, to be ended by pages_array_free(), or NULL.
+ */
+struct page **pages_array_alloc(u32 nr, u32 *reason)
 {
-	return kvcalloc(nr, sizeof(struct page *), SEGPOOL_GFP);
+	struct page **pages;
+
+	if (!metadata_charge(array_size(nr, sizeof(*pages)))) {
+		*reason = SEGPOOL_REASON_CEILING;
+		return NULL;
+	}
+	pages = kvcalloc(nr, sizeof(*pages), SEGPOOL_GFP);
+	if (!pages) {
+		metadata_uncharge(array_size(nr, sizeof(*pages)));
+		*reason = SEGPOOL_REASON_SYSTEM;
+	}
+	return pages;
 }
 
-void pages_array_free(struct page **pages)
+/* NULL is ignored. */
+void pages_array_free(struct page **pages, u32 nr)
 {
+	if (!pages)
+		return;
 	kvfree(pages);
+	metadata_uncharge(array_size(nr, sizeof(*pages)));
 }
 
 /* Makes room under the budget and the ceiling; both or none. */

@@ -154,7 +154,7 @@ static void region_drain(struct segpool_pool *pool, struct region *region)
 
 	if (pages) {
 		pages_put(pool, pages, pool->region_pages, false);
-		pages_array_free(pages);
+		pages_array_free(pages, pool->region_pages);
 	}
 }
 

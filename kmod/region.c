@@ -12,6 +12,8 @@
 #include "segpool.h"
 #include "trace.h"
 
+#define CHUNK_BYTES (REGIONS_PER_CHUNK * sizeof(struct region))
+
 /* The region lock is one bit; this tells lockdep about it. */
 #ifdef CONFIG_LOCKDEP
 static struct lock_class_key region_lock_key;
@@ -122,11 +124,26 @@ void region_queues_init(struct segpool_pool *pool)
 	}
 }
 
+static u64 table_bytes(u32 nr_regions)
+{
+	return array_size(DIV_ROUND_UP(nr_regions, REGIONS_PER_CHUNK), sizeof(struct region *));
+}
+
 int region_chunks_create(struct segpool_pool *pool, u32 nr_regions)
 {
-	pool->chunks = kvcalloc(DIV_ROUND_UP(nr_regions, REGIONS_PER_CHUNK),
-				sizeof(*pool->chunks), SEGPOOL_GFP);
-	return pool->chunks ? 0 : -ENOMEM;
+	if (!metadata_charge(table_bytes(nr_regions)))
+		return -ENOMEM;
+	pool->chunks = kvzalloc(table_bytes(nr_regions), SEGPOOL_GFP);
+	if (pool->chunks)
+		return 0;
+	metadata_uncharge(table_bytes(nr_regions));
+	return -ENOMEM;
+}
+
+static void chunk_free(struct region *chunk)
+{
+	kfree(chunk);
+	metadata_uncharge(CHUNK_BYTES);
 }
 
 void region_chunks_destroy(struct segpool_pool *pool)
@@ -134,13 +151,16 @@ void region_chunks_destroy(struct segpool_pool *pool)
 	u32 i;
 
 	for (i = 0; i < DIV_ROUND_UP(pool->nr_regions, REGIONS_PER_CHUNK); i++) {
-		kfree(pool->chunks[i]);
+		if (pool->chunks[i])
+			chunk_free(pool->chunks[i]);
 		cond_resched();
 	}
 	kvfree(pool->chunks);
+	metadata_uncharge(table_bytes(pool->nr_regions));
 }
 
-static int chunk_create(struct segpool_pool *pool, u32 number)
+/* Makes a chunk of descriptors, if it is not there yet. */
+static bool chunk_create(struct segpool_pool *pool, u32 number, u32 *reason)
 {
 	struct region *chunk;
 	u32 i;
@@ -149,17 +169,24 @@ static int chunk_create(struct segpool_pool *pool, u32 number)
 
 	/* Pairs with the release below. */
 	if (smp_load_acquire(&pool->chunks[number]))
-		return 0;
+		return true;
+	if (!metadata_charge(CHUNK_BYTES)) {
+		*reason = SEGPOOL_REASON_CEILING;
+		return false;
+	}
 	chunk = kcalloc(REGIONS_PER_CHUNK, sizeof(*chunk), SEGPOOL_GFP);
-	if (!chunk)
-		return -ENOMEM;
+	if (!chunk) {
+		metadata_uncharge(CHUNK_BYTES);
+		*reason = SEGPOOL_REASON_SYSTEM;
+		return false;
+	}
 	for (i = 0; i < REGIONS_PER_CHUNK; i++)
 		chunk[i].index = number * REGIONS_PER_CHUNK + i;
 
 	/* Whoever comes second uses the first one's. */
 	if (cmpxchg_release(&pool->chunks[number], NULL, chunk))
-		kfree(chunk);
-	return 0;
+		chunk_free(chunk);
+	return true;
 }
 
 static bool region_move(struct region *region, u64 from, u64 to)
@@ -173,12 +200,13 @@ static bool region_move(struct region *region, u64 from, u64 to)
  * @class: the class they will serve.
  * @nr: how many.
  * @regions: set to the regions, claimed.
+ * @reason: set where there are none to be had.
  *
  * Context: may sleep.
- * Return: 0; -ENOSPC: the virtual budget or the reservation has no room;
- * -ENOMEM: no memory for descriptors. Nothing is carved then.
+ * Return: whether they were carved; all or none.
  */
-int region_carve(struct segpool_pool *pool, u32 class, u32 nr, struct region **regions)
+bool region_carve(struct segpool_pool *pool, u32 class, u32 nr, struct region **regions,
+		  u32 *reason)
 {
 	s64 old = atomic64_read(&pool->carved);
 	u32 first;
@@ -186,11 +214,13 @@ int region_carve(struct segpool_pool *pool, u32 class, u32 nr, struct region **r
 
 	do {
 		first = old;
-		if ((u64)first + nr > regions_limit(pool, old))
-			return -ENOSPC;
+		if ((u64)first + nr > regions_limit(pool, old)) {
+			*reason = SEGPOOL_REASON_VIRTUAL;
+			return false;
+		}
 		for (i = first / REGIONS_PER_CHUNK; i <= (first + nr - 1) / REGIONS_PER_CHUNK; i++)
-			if (chunk_create(pool, i))
-				return -ENOMEM;
+			if (!chunk_create(pool, i, reason))
+				return false;
 	} while (!atomic64_try_cmpxchg(&pool->carved, &old, old + nr));
 
 	for (i = 0; i < nr; i++) {
@@ -201,7 +231,7 @@ int region_carve(struct segpool_pool *pool, u32 class, u32 nr, struct region **r
 		trace_segpool_region_new(pool->id, first + i, class,
 					 (u64)(first + i + 1) << pool->region_shift);
 	}
-	return 0;
+	return true;
 }
 
 /* Takes a region out of its queue. Caller holds the queue's lock. */

@@ -32,7 +32,7 @@ static void release_locked(struct segpool_pool *pool, struct vm_area_struct *vma
 	if (pages) {
 		/* Before the region can be taken, so that its taker finds the pages. */
 		pages_put(pool, pages, pool->region_pages, retain);
-		pages_array_free(pages);
+		pages_array_free(pages, pool->region_pages);
 	}
 	region_retire(pool, region);
 	count(pool, SEGPOOL_C_RELEASED_REGIONS, 1);
@@ -106,31 +106,32 @@ int range_check(const struct segpool_pool *pool, const struct segpool_range *ran
 	return 0;
 }
 
-static int discard_locked(struct segpool_pool *pool, struct vm_area_struct *vma,
-			  struct region *region, u32 first, u32 nr, bool retain)
+/* Pages are handed back in portions, so that a release needs no memory. */
+#define DISCARD_PORTION 64
+
+static void discard_locked(struct segpool_pool *pool, struct vm_area_struct *vma,
+			   struct region *region, u32 first, u32 nr, bool retain)
 {
-	struct page **pages;
+	struct page *pages[DISCARD_PORTION];
 	u32 found = 0;
 	u32 i;
 
 	region_assert_locked(region);
-	if (!region->pages)
-		return 0;
-	pages = pages_array_alloc(nr);
-	if (!pages)
-		return -ENOMEM;
+	if (!region->nr_pages)
+		return;
 
 	map_zap(vma, pool, region->index, first, nr);
 	for (i = first; i < first + nr; i++) {
-		if (!region->pages[i])
-			continue;
-		pages[found++] = region->pages[i];
-		region->pages[i] = NULL;
+		if (region->pages[i]) {
+			pages[found++] = region->pages[i];
+			region->pages[i] = NULL;
+			region->nr_pages--;
+		}
+		if (found == DISCARD_PORTION || (found && i == first + nr - 1)) {
+			pages_put(pool, pages, found, retain);
+			found = 0;
+		}
 	}
-	region->nr_pages -= found;
-	pages_put(pool, pages, found, retain);
-	pages_array_free(pages);
-	return 0;
 }
 
 /**
@@ -140,7 +141,7 @@ static int discard_locked(struct segpool_pool *pool, struct vm_area_struct *vma,
  * @retain: as region_release().
  *
  * Context: may sleep; takes the mmap lock.
- * Return: 0, -EINVAL, -ENOENT, -EALREADY, -ESTALE, -ENXIO, -EINTR, -ENOMEM.
+ * Return: 0, -EINVAL, -ENOENT, -EALREADY, -ESTALE, -ENXIO, -EINTR.
  */
 int region_discard(struct segpool_pool *pool, const struct segpool_range *range, bool retain)
 {
@@ -165,7 +166,7 @@ int region_discard(struct segpool_pool *pool, const struct segpool_range *range,
 
 	err = word_check_active(region_word(region), range->handle);
 	if (!err)
-		err = discard_locked(pool, vma, region, first, nr, retain);
+		discard_locked(pool, vma, region, first, nr, retain);
 
 	region_unlock(region);
 out_map_unlock:

@@ -39,7 +39,7 @@ static void unit_put_pages(struct unit *unit, u32 nr)
 {
 	while (nr--) {
 		pages_put(unit->pool, unit->pages[nr], unit->pool->region_pages, true);
-		pages_array_free(unit->pages[nr]);
+		pages_array_free(unit->pages[nr], unit->pool->region_pages);
 	}
 }
 
@@ -51,9 +51,8 @@ static int unit_get_pages(struct unit *unit, u32 *reason)
 	int err;
 
 	for (i = 0; i < unit->nr; i++) {
-		unit->pages[i] = pages_array_alloc(pool->region_pages);
+		unit->pages[i] = pages_array_alloc(pool->region_pages, reason);
 		if (!unit->pages[i]) {
-			*reason = SEGPOOL_REASON_SYSTEM;
 			err = -ENOMEM;
 			goto err_put_pages;
 		}
@@ -64,7 +63,7 @@ static int unit_get_pages(struct unit *unit, u32 *reason)
 	return 0;
 
 err_free_array:
-	pages_array_free(unit->pages[i]);
+	pages_array_free(unit->pages[i], pool->region_pages);
 err_put_pages:
 	unit_put_pages(unit, i);
 	return err;
@@ -72,11 +71,7 @@ err_put_pages:
 
 static bool unit_carve(struct unit *unit, u32 *reason)
 {
-	int err = region_carve(unit->pool, unit->class, unit->nr, unit->regions);
-
-	if (err)
-		*reason = err == -ENOMEM ? SEGPOOL_REASON_SYSTEM : SEGPOOL_REASON_VIRTUAL;
-	unit->carved = !err;
+	unit->carved = region_carve(unit->pool, unit->class, unit->nr, unit->regions, reason);
 	return unit->carved;
 }
 
@@ -111,6 +106,8 @@ static void unit_unclaim(struct unit *unit)
 
 	for (i = unit->nr; i--;)
 		region_unclaim(unit->pool, unit->regions[i]);
+	/* Somebody may have been refused, and wait, because we had them. */
+	budget_wake(unit->pool);
 }
 
 /* The pages become the regions'; nothing has changed where this fails. */
@@ -431,9 +428,8 @@ static int populate_locked(struct segpool_pool *pool, struct vm_area_struct *vma
 	int err;
 
 	region_assert_locked(region);
-	*reason = SEGPOOL_REASON_SYSTEM;
 	if (!region->pages)
-		region->pages = pages_array_alloc(pool->region_pages);
+		region->pages = pages_array_alloc(pool->region_pages, reason);
 	if (!region->pages)
 		return -ENOMEM;
 
@@ -441,7 +437,7 @@ static int populate_locked(struct segpool_pool *pool, struct vm_area_struct *vma
 		missing += nr;
 	if (!missing)
 		return 0;
-	pages = pages_array_alloc(missing);
+	pages = pages_array_alloc(missing, reason);
 	if (!pages)
 		return -ENOMEM;
 
@@ -454,7 +450,7 @@ static int populate_locked(struct segpool_pool *pool, struct vm_area_struct *vma
 		pages_put(pool, pages, missing, true);
 	}
 out_free_array:
-	pages_array_free(pages);
+	pages_array_free(pages, missing);
 	return err;
 }
 

@@ -300,7 +300,8 @@ u32 regions_carved(const struct segpool_pool *pool);
 u32 regions_budget(const struct segpool_pool *pool);
 u32 regions_set_budget(struct segpool_pool *pool, u32 regions);
 bool regions_available(const struct segpool_pool *pool, u32 nr);
-int region_carve(struct segpool_pool *pool, u32 class, u32 nr, struct region **regions);
+bool region_carve(struct segpool_pool *pool, u32 class, u32 nr, struct region **regions,
+		  u32 *reason);
 bool region_claim_freed(struct segpool_pool *pool, u32 class, struct region **region);
 bool region_claim_run(struct segpool_pool *pool, u32 nr, struct region **regions);
 int region_claim_named(struct segpool_pool *pool, u64 handle, struct region **region);
@@ -323,8 +324,8 @@ static inline u64 region_word(const struct region *region)
 }
 
 /* pages.c */
-struct page **pages_array_alloc(u32 nr);
-void pages_array_free(struct page **pages);
+struct page **pages_array_alloc(u32 nr, u32 *reason);
+void pages_array_free(struct page **pages, u32 nr);
 int pages_get(struct segpool_pool *pool, struct page **pages, u32 nr, bool zero, u32 *reason);
 void pages_put(struct segpool_pool *pool, struct page **pages, u32 nr, bool retain);
 void retained_release(struct segpool_pool *pool, struct page **pages, u32 nr);

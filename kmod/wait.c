@@ -48,6 +48,11 @@ static void wait_on(struct budget_wait *wait, struct wait_queue_head *queue)
 	}
 	wait->queue = queue;
 	add_wait_queue(queue, &wait->entry);
+	/*
+	 * The next try must not look before others see us in the queue: pairs
+	 * with the barrier in wq_has_sleeper().
+	 */
+	smp_mb();
 }
 
 /**

@@ -102,7 +102,8 @@ enum segpool_mode {
  *	(or the reservation, where that is shorter) has no room for a new one.
  * @SEGPOOL_REASON_PHYSICAL: the pool's physical budget is in use.
  * @SEGPOOL_REASON_CEILING: the ceiling for all pools together (a parameter of
- *	the module) is reached.
+ *	the module) is reached, by pages or by what the module needs to manage
+ *	them.
  * @SEGPOOL_REASON_SYSTEM: the system, or the caller's memory cgroup, has no
  *	page to give.
  */
@@ -261,8 +262,8 @@ struct segpool_alloc {
 /**
  * struct segpool_free_entry - a region to release
  * @handle: as handed out.
- * @error: set by the kernel: 0, or a negative errno value (ENOENT, EALREADY,
- *	ESTALE, ENXIO, ECANCELED).
+ * @error: set by the kernel: 0, or a negative errno value (EINVAL, ENOENT,
+ *	EALREADY, ESTALE, ENXIO, ECANCELED).
  * @reserved: must be 0.
  */
 struct segpool_free_entry {
