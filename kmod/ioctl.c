@@ -194,6 +194,8 @@ static int ranges_do(struct segpool_pool *pool, struct segpool_ranges *args, boo
 	if (!pool_nr_regions(pool))
 		return -ENXIO;
 	err = batch_get(&batch, args->ranges, args->count, sizeof(*ranges));
+	if (err == -ENOMEM)
+		args->reason = SEGPOOL_REASON_SYSTEM;
 	if (err)
 		return err;
 

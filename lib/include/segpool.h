@@ -5,7 +5,9 @@
  * The region layer: one function for each call of /dev/segpool. Unless stated
  * otherwise every function returns 0 or a negative errno value, may be called
  * by any thread of the process that created the pool, and sleeps where the
- * kernel does. Sizes, offsets and budgets are bytes.
+ * kernel does. A call that a signal ended returns -EINTR and is not repeated.
+ * Where the pool is NULL, functions that return an error return -EINVAL, others
+ * 0 or NULL. Sizes, offsets and budgets are bytes.
  */
 #ifndef SEGPOOL_H
 #define SEGPOOL_H
@@ -24,12 +26,13 @@ struct segpool;
 /**
  * struct segpool_options - how to create a pool
  * @size: sizeof(struct segpool_options); set by segpool_options_init().
- * @flags: SEGPOOL_SET_*: members of @limits that are set; the others get the
- *	module's defaults.
+ * @flags: SEGPOOL_SET_*: members of @limits that are set; the others are
+ *	ignored and get the module's defaults.
  * @limits: budgets, retain limit and age, watermark.
  * @reservation: length of the address range, rounded up to whole regions; 0:
- *	sixteen times the virtual budget in force (address space is free;
- *	nothing is backed, and the budget can be raised up to it).
+ *	sixteen times the virtual budget in force, as far as
+ *	SEGPOOL_MAX_REGIONS allows (address space is free; nothing is backed,
+ *	and the budget can be raised up to it).
  * @region_size: 0: 2 MiB.
  * @mode: enum segpool_mode.
  * @nr_classes: number of @classes; 0: the default seven, 4 to 256 KiB.
@@ -57,8 +60,10 @@ void segpool_options_init(struct segpool_options *options);
  * @pool: set to the pool on success, NULL otherwise.
  *
  * Return: 0; -ENOENT or -ENXIO: no module loaded; -EACCES: no permission on the
- * device; -EINVAL: an option is out of its range; -ENOMEM: the reservation does
- * not fit into the address space (RLIMIT_AS), or no kernel memory.
+ * device; -ENOTTY: the device is not segpool's; -EINVAL: an option is out of its
+ * range; -E2BIG: an option is set that this version of the library does not
+ * know; -ENOMEM: the reservation does not fit into the address space
+ * (RLIMIT_AS), or no kernel memory. segpool_strerror(NULL, ...) says which.
  */
 int segpool_open(const struct segpool_options *options, struct segpool **pool);
 
@@ -67,7 +72,7 @@ int segpool_open(const struct segpool_options *options, struct segpool **pool);
  *
  * Every page goes back to the system. No other thread may use the pool or its
  * memory any more. In a forked child it frees the child's copy of the handle
- * and leaves the parent's pool alone.
+ * and leaves alone the parent's pool and whatever the child has mapped since.
  */
 void segpool_close(struct segpool *pool);
 
@@ -89,13 +94,19 @@ int segpool_class_for(const struct segpool *pool, uint64_t bytes);
  * @timeout_ms: with SEGPOOL_WAIT; otherwise 0.
  * @regions: @count entries to be filled.
  *
- * Return: the number of regions taken, at least 1, or a negative errno value:
- * -ENOMEM (segpool_strerror() tells of what), -EINTR, -EINVAL, -EPERM.
+ * Return: the number of regions taken, at least 1 (where it is less than @count,
+ * segpool_last_reason() tells why), or a negative errno value: -ENOMEM
+ * (segpool_strerror() tells of what), -EINTR, -EINVAL, -EPERM.
  */
 int segpool_region_alloc(struct segpool *pool, uint32_t class_index, uint32_t flags,
 			 uint32_t timeout_ms, struct segpool_region *regions, uint32_t count);
 
-/** segpool_region_address() - where the region of @handle starts; NULL outside the reservation. */
+/**
+ * segpool_region_address() - where the region of @handle starts
+ *
+ * Return: NULL for what cannot be a handle of this pool (generation 0, or
+ * outside the reservation). Whether it is one, only the kernel knows.
+ */
 void *segpool_region_address(const struct segpool *pool, uint64_t handle);
 
 /**
@@ -139,7 +150,8 @@ int segpool_populate(struct segpool *pool, struct segpool_range *ranges, uint32_
 /**
  * segpool_set_budget() - change limits of a living pool
  * @flags: SEGPOOL_SET_*: the members of @limits to change.
- * @limits: set to what is in force; with @flags 0 this only reads.
+ * @limits: the new values, members without a flag ignored; set to what is in
+ *	force. With @flags 0 this only reads.
  */
 int segpool_set_budget(struct segpool *pool, uint32_t flags, struct segpool_limits *limits);
 
@@ -157,7 +169,8 @@ int segpool_trim_retained(struct segpool *pool, uint64_t target, uint64_t *relea
  */
 int segpool_stat(struct segpool *pool, uint64_t *values, uint32_t count);
 /* The same for one class, indexed by enum segpool_class_counter. */
-int segpool_class_stat(struct segpool *pool, uint32_t class_index, uint64_t *values, uint32_t count);
+int segpool_class_stat(struct segpool *pool, uint32_t class_index, uint64_t *values,
+		       uint32_t count);
 /* Names as in debugfs; NULL outside the range. */
 const char *segpool_counter_name(uint32_t counter);
 const char *segpool_class_counter_name(uint32_t counter);
@@ -172,17 +185,21 @@ int segpool_pressure_fd(const struct segpool *pool);
 /**
  * segpool_last_reason() - why this thread's last call on any pool was refused
  *
- * Return: enum segpool_reason of the last -ENOMEM; SEGPOOL_REASON_NONE if the
- * last call was not refused so.
+ * Return: enum segpool_reason: of the last call's -ENOMEM, or of the part of it
+ * that was refused (fewer regions than asked for, a range of a batch);
+ * SEGPOOL_REASON_NONE where nothing was.
  */
 uint32_t segpool_last_reason(void);
 
 /**
  * segpool_strerror() - a sentence that says what happened and what to do
  * @pool: the pool, for its numbers; NULL before there is one.
- * @error: a negative errno value returned by a function of this library to this
- *	thread.
- * @buffer: where to write; always terminated.
+ * @error: a negative errno value from this thread's last call of this library,
+ *	returned or set in an entry.
+ * @buffer: where to write; always terminated. 256 bytes hold every sentence.
+ * @length: of @buffer; a sentence that does not fit is cut off.
+ *
+ * The numbers are those of the present moment, read by a call to the kernel.
  *
  * Return: @buffer.
  */

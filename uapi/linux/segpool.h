@@ -141,7 +141,8 @@ enum segpool_reason {
  * @retain_limit: bytes of released pages kept for the next reuse; 0 keeps none.
  * @retain_age_ms: milliseconds after which a retained page that nobody asked
  *	for goes back to the system; 0 keeps them until someone needs the
- *	memory, at most %SEGPOOL_MAX_AGE_MS.
+ *	memory, at most %SEGPOOL_MAX_AGE_MS. Rounded up to the kernel's clock
+ *	tick.
  * @watermark: percentage (1 to 100) of @physical_budget from which on poll()
  *	reports pressure.
  */

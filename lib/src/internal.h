@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * What the files of the library share. The library is compiled with hidden
+ * visibility: only what segpool.h declares leaves it, and the symbol map gives
+ * that its version.
+ */
+#ifndef SEGPOOL_INTERNAL_H
+#define SEGPOOL_INTERNAL_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#pragma GCC visibility push(default)
+#include "segpool.h"
+#pragma GCC visibility pop
+
+/* Every member is constant from the end of segpool_open() to segpool_close(). */
+struct segpool {
+	int fd;
+	/* Only this process has the mapping; see segpool_close(). */
+	pid_t creator;
+	char *base;
+	uint64_t reservation;
+	uint64_t region_size;
+	uint32_t id;
+	uint32_t nr_classes;
+	uint32_t classes[SEGPOOL_MAX_CLASSES];
+};
+
+int segpool_options_check(const struct segpool_options *given, struct segpool_options *options);
+int segpool_options_length(uint64_t wanted, uint64_t region_size, uint64_t virtual_budget,
+			   uint64_t *length);
+
+/* STAT without a trace in the thread's record: segpool_strerror() needs that. */
+int segpool_read_counters(const struct segpool *pool, uint32_t flags, uint32_t class_index,
+			  uint64_t *values, uint32_t count);
+
+/* Longest text of segpool_format_bytes(), with the terminating 0. */
+#define SEGPOOL_BYTES_TEXT	32
+
+/* Writes @bytes exactly, in the largest binary unit that can; returns @text. */
+const char *segpool_format_bytes(uint64_t bytes, char text[SEGPOOL_BYTES_TEXT]);
+
+#endif /* SEGPOOL_INTERNAL_H */

@@ -1,0 +1,107 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What `make install` puts down is enough to build and run a program, and `make
+# uninstall` takes all of it away again.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source-path=SCRIPTDIR source=tap.sh
+. "$here/tap.sh"
+lib=lib/triplet
+variables=(DESTDIR="$scratch/root" prefix=/opt/pool libdir="/opt/pool/$lib" includedir=/opt/pool/inc)
+installed=$scratch/root/opt/pool
+
+make --no-print-directory -s -C "$top/lib" >&2
+
+lib_make() {
+	make --no-print-directory -s -C "$top/lib" "$@" "${variables[@]}"
+}
+
+config() {
+	command -v pkg-config > "$scratch/which" ||
+		skip "pkg-config is not installed: apt-get install pkg-config"
+	PKG_CONFIG_LIBDIR=$installed/$lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$scratch/root \
+		pkg-config "$@" libsegpool
+}
+
+install_puts_down_everything() {
+	lib_make install
+	diff - <(cd "$installed" && find . ! -type d | sort) <<-EOF
+		./inc/linux/segpool.h
+		./inc/segpool.h
+		./$lib/libsegpool.a
+		./$lib/libsegpool.so
+		./$lib/libsegpool.so.0
+		./$lib/libsegpool.so.0.1.0
+		./$lib/pkgconfig/libsegpool.pc
+	EOF
+	[[ -z $(find "$installed" -type f ! -perm 644) ]]
+	[[ $(readlink "$installed/$lib/libsegpool.so") == libsegpool.so.0 ]]
+	[[ $(readlink "$installed/$lib/libsegpool.so.0") == libsegpool.so.0.1.0 ]]
+	refute grep -r "$top" "$installed/$lib/pkgconfig" "$installed/inc"
+}
+
+pkg_config_names_the_folders() {
+	[[ $(config --cflags) =~ ^-I$installed/inc\ ?$ ]]
+	[[ $(config --libs) =~ ^-L$installed/$lib\ -lsegpool\ ?$ ]]
+	[[ $(config --modversion) == 0.1.0 ]]
+}
+
+# The samples, in a folder without the source tree beside it.
+samples_against() {
+	local sample
+	cp "$top"/samples/*.c "$scratch"
+	for sample in "$scratch"/*.c; do
+		gcc -Wall -Wextra -Werror -o "${sample%.c}" "$sample" "$@"
+	done
+}
+
+# Without the module a program ends with the sentence that tells what to do.
+runs_as_far_as_the_module() {
+	local status=0 output
+	if [[ -e /dev/segpool ]]; then
+		skip "/dev/segpool is here: the guest's tests run the program with it"
+	fi
+	output=$("$@" 2>&1) || status=$?
+	[[ $status -eq 1 ]]
+	[[ $output == "segpool: no /dev/segpool: load the module (modprobe segpool, or insmod segpool.ko)" ]]
+}
+
+program_with_the_shared_library() {
+	local flags
+	flags=$(config --cflags --libs)
+	read -ra flags <<< "$flags"
+	samples_against "${flags[@]}"
+	readelf -d "$scratch/hello" | grep -q 'NEEDED.*\[libsegpool\.so\.0\]'
+	runs_as_far_as_the_module env LD_LIBRARY_PATH="$installed/$lib" "$scratch/hello"
+}
+
+program_with_the_archive() {
+	samples_against -I"$installed/inc" "$installed/$lib/libsegpool.a"
+	readelf -d "$scratch/hello" > "$scratch/dynamic"
+	refute grep libsegpool "$scratch/dynamic"
+	runs_as_far_as_the_module "$scratch/hello"
+}
+
+second_install_changes_nothing() {
+	find "$installed" -type f -exec sha256sum {} + | sort > "$scratch/first"
+	lib_make install
+	find "$installed" -type f -exec sha256sum {} + | sort | diff "$scratch/first" -
+}
+
+uninstall_takes_away_everything() {
+	local other=$installed/inc/linux/other.h
+	[[ -e $installed/inc/segpool.h ]]
+	touch "$other"
+	lib_make uninstall
+	[[ $(find "$installed" ! -type d) == "$other" ]]
+	rm "$other"
+	lib_make install
+	lib_make uninstall
+	[[ -z $(find "$installed" ! -type d) ]]
+	[[ ! -e $installed/inc/linux && ! -e $installed/$lib/pkgconfig ]]
+}
+
+tap_run install_puts_down_everything pkg_config_names_the_folders \
+	program_with_the_shared_library program_with_the_archive \
+	second_install_changes_nothing uninstall_takes_away_everything

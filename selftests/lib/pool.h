@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A small pool through the library, and short ways to look at it. */
+#ifndef SEGPOOL_SELFTESTS_LIB_POOL_H
+#define SEGPOOL_SELFTESTS_LIB_POOL_H
+
+#include "testing.h"
+#include <segpool.h>
+
+#define REGION		(64 * SP_KIB)
+#define REGIONS		16
+#define BACKED		8
+
+/* 16 regions of 64 KiB, memory for 8 of them; what is released stays. */
+static SP_UNUSED void small_options(struct segpool_options *options)
+{
+	segpool_options_init(options);
+	options->region_size = REGION;
+	options->flags = SEGPOOL_SET_ALL;
+	options->limits = (struct segpool_limits){
+		.virtual_budget = REGIONS * REGION,
+		.physical_budget = BACKED * REGION,
+		.retain_limit = BACKED * REGION,
+		.retain_age_ms = 0,
+		.watermark = 100,
+	};
+}
+
+static SP_UNUSED int small_pool(struct segpool **pool)
+{
+	struct segpool_options options;
+
+	small_options(&options);
+	return segpool_open(&options, pool);
+}
+
+static SP_UNUSED uint64_t counter(struct segpool *pool, enum segpool_counter which)
+{
+	uint64_t values[SEGPOOL_NR_COUNTERS] = { 0 };
+
+	return segpool_stat(pool, values, SEGPOOL_NR_COUNTERS) < 0 ? UINT64_MAX : values[which];
+}
+
+static SP_UNUSED uint64_t class_counter(struct segpool *pool, uint32_t class_index,
+					enum segpool_class_counter which)
+{
+	uint64_t values[SEGPOOL_NR_CLASS_COUNTERS] = { 0 };
+
+	return segpool_class_stat(pool, class_index, values, SEGPOOL_NR_CLASS_COUNTERS) < 0 ?
+	       UINT64_MAX : values[which];
+}
+
+static SP_UNUSED const char *sentence(struct segpool *pool, int error)
+{
+	static __thread char buffer[256];
+
+	return segpool_strerror(pool, error, buffer, sizeof(buffer));
+}
+
+/* Whether /proc/self/maps has a mapping that starts at @address. */
+static SP_UNUSED int is_mapped(const void *address)
+{
+	unsigned long start, found = 0;
+	char line[512];
+	FILE *maps = fopen("/proc/self/maps", "re");
+
+	while (maps && fgets(line, sizeof(line), maps))
+		if (sscanf(line, "%lx-", &start) == 1 && start == (uintptr_t)address)
+			found++;
+	if (maps)
+		fclose(maps);
+	return found == 1;
+}
+
+#endif /* SEGPOOL_SELFTESTS_LIB_POOL_H */
