@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Who owns a page: the owner signs each page of its allocation and checks the
+ * signatures before it frees it. Two owners of one address do not go unnoticed.
+ */
+#ifndef DEMO_OWNER_H
+#define DEMO_OWNER_H
+
+#include <stdint.h>
+
+void owner_sign(char *address, uint64_t bytes, uint64_t owner);
+/* The number of pages that carry somebody else's signature, or none. */
+uint64_t owner_check(const char *address, uint64_t bytes, uint64_t owner);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the kernel says this process uses: /proc/self/status. */
+#ifndef DEMO_PROCESS_MEMORY_H
+#define DEMO_PROCESS_MEMORY_H
+
+#include <stdint.h>
+
+struct process_memory {
+	uint64_t mapped;	/* VmSize, bytes */
+	uint64_t resident;	/* VmRSS, bytes */
+};
+
+/* 0, or -1 with errno set. */
+int process_memory_read(struct process_memory *memory);
+/* How far VmRSS may be from the truth, bytes. */
+uint64_t process_memory_slack(void);
+
+#endif
