@@ -119,7 +119,6 @@ bool ceiling_charge(u64 pages)
 void ceiling_uncharge(u64 pages)
 {
 	atomic64_sub(pages, &ceiling_pages);
-	budget_wake_ceiling();
 }
 
 u64 metadata_used(void)

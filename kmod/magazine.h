@@ -6,8 +6,10 @@
 #include <linux/list.h>
 #include <linux/types.h>
 
+struct list_lru;
 struct page;
 struct segpool_pool;
+struct shrinker;
 
 /* A region of the default size fills one. */
 #define MAGAZINE_PAGES 512U
@@ -36,5 +38,8 @@ struct magazine *magazine_alloc(void);
 void magazine_free(struct magazine *magazine);
 void magazine_watch(struct magazine *magazine);
 void magazine_unwatch(struct magazine *magazine);
+struct list_lru *magazine_list(void);
+int magazines_init(struct shrinker *shrinker);
+void magazines_exit(void);
 
 #endif

@@ -15,7 +15,7 @@ static int __init segpool_init(void)
 	err = shrink_init();
 	if (err)
 		goto err_retain_exit;
-	err = pools_init();
+	err = pool_mount_init();
 	if (err)
 		goto err_shrink_exit;
 	debugfs_init();
@@ -26,7 +26,7 @@ static int __init segpool_init(void)
 
 err_debugfs_exit:
 	debugfs_exit();
-	pools_exit();
+	pool_mount_exit();
 err_shrink_exit:
 	shrink_exit();
 err_retain_exit:
@@ -38,7 +38,7 @@ static void __exit segpool_exit(void)
 {
 	device_exit();
 	debugfs_exit();
-	pools_exit();
+	pool_mount_exit();
 	shrink_exit();
 	retain_queue_exit();
 }

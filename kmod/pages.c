@@ -214,14 +214,3 @@ void pages_put(struct segpool_pool *pool, struct page **pages, u32 nr, bool reta
 		uncharge(pool, nr - kept);
 	}
 }
-
-/* Gives pages that were retained, and are in no magazine any more, to the system. */
-void retained_release(struct segpool_pool *pool, struct page **pages, u32 nr)
-{
-	if (!nr)
-		return;
-	release_pages(pages, nr);
-	account_drop_retained(&pool->account, nr);
-	ceiling_uncharge(nr);
-	budget_wake(pool);
-}

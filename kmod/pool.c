@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Pools: their lifetime, their set-up, their limits, and the list of all. */
+/* A pool: its lifetime, its set-up, its limits. */
 
 #include <linux/err.h>
 #include <linux/fs.h>
@@ -33,70 +33,6 @@ MODULE_PARM_DESC(physical_mib, "Default physical budget of a pool, MiB (0: a qua
 
 static struct vfsmount *pool_mount;
 
-static DEFINE_MUTEX(pools_lock);
-static LIST_HEAD(pools);
-static u32 nr_pools;
-static u32 last_id;
-/* Events of pools that are closed; pools_lock. */
-static u64 closed_totals[SEGPOOL_NR_COUNTERS];
-
-/**
- * pools_for_each() - visit all pools that are set up
- * @visit: called for each, with pools_lock held.
- * @context: handed on.
- *
- * Context: may sleep.
- */
-void pools_for_each(void (*visit)(struct segpool_pool *pool, void *context), void *context)
-{
-	struct segpool_pool *pool;
-
-	mutex_lock(&pools_lock);
-	list_for_each_entry(pool, &pools, node)
-		visit(pool, context);
-	mutex_unlock(&pools_lock);
-}
-
-/* An event's total over the pools that are closed; 0 for what is no event. */
-u64 pools_closed_total(enum segpool_counter counter)
-{
-	return READ_ONCE(closed_totals[counter]);
-}
-
-u32 pools_count(void)
-{
-	return READ_ONCE(nr_pools);
-}
-
-u32 pools_created(void)
-{
-	return READ_ONCE(last_id);
-}
-
-static void pools_add(struct segpool_pool *pool)
-{
-	mutex_lock(&pools_lock);
-	pool->id = ++last_id;
-	list_add_tail(&pool->node, &pools);
-	WRITE_ONCE(nr_pools, nr_pools + 1);
-	mutex_unlock(&pools_lock);
-}
-
-static void pools_remove(struct segpool_pool *pool)
-{
-	u64 values[SEGPOOL_NR_COUNTERS];
-	u32 i;
-
-	mutex_lock(&pools_lock);
-	list_del(&pool->node);
-	WRITE_ONCE(nr_pools, nr_pools - 1);
-	counters_read(pool, values);
-	for (i = 0; i < SEGPOOL_NR_COUNTERS; i++)
-		if (counter_is_event(i))
-			WRITE_ONCE(closed_totals[i], closed_totals[i] + values[i]);
-	mutex_unlock(&pools_lock);
-}
-
 /**
  * pool_create() - make the pool of a newly opened file
  *
@@ -128,17 +64,6 @@ struct segpool_pool *pool_create(void)
 	init_completion(&pool->unused);
 	INIT_LIST_HEAD(&pool->node);
 	return pool;
-}
-
-void pool_get(struct segpool_pool *pool)
-{
-	refcount_inc(&pool->users);
-}
-
-void pool_put(struct segpool_pool *pool)
-{
-	if (refcount_dec_and_test(&pool->users))
-		complete(&pool->unused);
 }
 
 static void region_drain(struct segpool_pool *pool, struct region *region)
@@ -440,13 +365,13 @@ static struct file_system_type pool_fs = {
 	.kill_sb = kill_anon_super,
 };
 
-int pools_init(void)
+int pool_mount_init(void)
 {
 	pool_mount = kern_mount(&pool_fs);
 	return PTR_ERR_OR_ZERO(pool_mount);
 }
 
-void pools_exit(void)
+void pool_mount_exit(void)
 {
 	kern_unmount(pool_mount);
 }

@@ -8,7 +8,9 @@
  */
 
 #include <linux/jiffies.h>
-#include <linux/sched.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/sched/signal.h>
 #include <linux/string.h>
 
 #include "magazine.h"
@@ -173,6 +175,17 @@ u32 retain_take(struct segpool_pool *pool, struct page **pages, u32 nr)
 	magazines_free(&empty);
 	count(pool, SEGPOOL_C_RETAINED_REUSED_PAGES, done);
 	return done;
+}
+
+/* Gives pages that were retained, and are in no magazine any more, to the system. */
+void retained_release(struct segpool_pool *pool, struct page **pages, u32 nr)
+{
+	if (!nr)
+		return;
+	release_pages(pages, nr);
+	account_drop_retained(&pool->account, nr);
+	ceiling_uncharge(nr);
+	budget_wake(pool);
 }
 
 /*

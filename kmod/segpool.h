@@ -204,21 +204,14 @@ void device_exit(void);
 long segpool_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
 /* pool.c */
-int pools_init(void);
-void pools_exit(void);
+int pool_mount_init(void);
+void pool_mount_exit(void);
 struct segpool_pool *pool_create(void);
 void pool_destroy(struct segpool_pool *pool);
 int pool_setup(struct segpool_pool *pool, struct segpool_setup *setup);
 int pool_set_limits(struct segpool_pool *pool, u32 flags, struct segpool_limits *limits);
 int pool_reserve(struct segpool_pool *pool, unsigned long base, u32 nr_regions);
 void pool_drain(struct segpool_pool *pool);
-void pool_get(struct segpool_pool *pool);
-void pool_put(struct segpool_pool *pool);
-void pools_for_each(void (*visit)(struct segpool_pool *pool, void *context), void *context);
-u64 pools_closed_total(enum segpool_counter counter);
-u32 pools_count(void);
-u32 pools_created(void);
-
 static inline bool pool_is_ready(const struct segpool_pool *pool)
 {
 	/* Pairs with the release in pool_setup(). */
@@ -230,6 +223,26 @@ static inline u32 pool_nr_regions(const struct segpool_pool *pool)
 	/* Pairs with the release in pool_reserve(). */
 	return smp_load_acquire(&pool->nr_regions);
 }
+
+/* For who uses a pool outside its file's calls; ends with pool_put(). */
+static inline void pool_get(struct segpool_pool *pool)
+{
+	refcount_inc(&pool->users);
+}
+
+static inline void pool_put(struct segpool_pool *pool)
+{
+	if (refcount_dec_and_test(&pool->users))
+		complete(&pool->unused);
+}
+
+/* pools.c */
+void pools_add(struct segpool_pool *pool);
+void pools_remove(struct segpool_pool *pool);
+void pools_for_each(void (*visit)(struct segpool_pool *pool, void *context), void *context);
+u64 pools_closed_total(enum segpool_counter counter);
+u32 pools_count(void);
+u32 pools_created(void);
 
 /* request.c */
 int request_alloc(struct segpool_pool *pool, u32 class, u32 flags, u32 timeout_ms,
@@ -258,7 +271,6 @@ void budget_wait_begin(struct budget_wait *wait, struct segpool_pool *pool, u32 
 int budget_wait(struct budget_wait *wait, enum segpool_reason reason);
 void budget_wait_end(struct budget_wait *wait);
 void budget_wake(struct segpool_pool *pool);
-void budget_wake_ceiling(void);
 bool pressure_is_on(const struct segpool_pool *pool);
 void pressure_check(struct segpool_pool *pool, u64 pages_added);
 void pressure_signal(struct segpool_pool *pool);
@@ -328,8 +340,6 @@ struct page **pages_array_alloc(u32 nr, u32 *reason);
 void pages_array_free(struct page **pages, u32 nr);
 int pages_get(struct segpool_pool *pool, struct page **pages, u32 nr, bool zero, u32 *reason);
 void pages_put(struct segpool_pool *pool, struct page **pages, u32 nr, bool retain);
-void retained_release(struct segpool_pool *pool, struct page **pages, u32 nr);
-void retained_release(struct segpool_pool *pool, struct page **pages, u32 nr);
 
 /* retain.c */
 int retain_queue_init(void);
@@ -340,6 +350,7 @@ u32 retain_put(struct segpool_pool *pool, struct page **pages, u32 nr);
 u32 retain_take(struct segpool_pool *pool, struct page **pages, u32 nr);
 u64 retain_trim(struct segpool_pool *pool, u64 target, enum segpool_counter counter);
 void retain_limits_changed(struct segpool_pool *pool);
+void retained_release(struct segpool_pool *pool, struct page **pages, u32 nr);
 bool retain_is_empty(const struct segpool_pool *pool);
 
 /* shrink.c */

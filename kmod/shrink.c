@@ -1,53 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The system's memory pressure, of the machine and of each memory cgroup, takes
- * retained pages: a list_lru knows the magazines of all pools by node and
- * cgroup, a shrinker walks it.
+ * retained pages: a shrinker walks the list of all magazines.
  */
 
 #include <linux/jiffies.h>
 #include <linux/list_lru.h>
-#include <linux/slab.h>
 
 #include "magazine.h"
 #include "segpool.h"
 #include "trace.h"
 
-static struct kmem_cache *magazine_cache;
-static struct list_lru magazine_lru;
 static struct shrinker *shrinker;
 /* The shrinker may be called before its list is made (compat.h). */
 static bool lru_ready;
-
-/* May return NULL: the pages then go to the system. May sleep. */
-struct magazine *magazine_alloc(void)
-{
-	struct magazine *magazine;
-
-	magazine = kmem_cache_alloc_lru(magazine_cache, &magazine_lru, SEGPOOL_GFP);
-	if (magazine) {
-		INIT_LIST_HEAD(&magazine->lru);
-		magazine->nr = 0;
-	}
-	return magazine;
-}
-
-void magazine_free(struct magazine *magazine)
-{
-	kmem_cache_free(magazine_cache, magazine);
-}
-
-/* The shrinker may take it from now on. Caller holds retain.lock. */
-void magazine_watch(struct magazine *magazine)
-{
-	list_lru_add_obj(&magazine_lru, &magazine->lru);
-}
-
-/* The shrinker may not take it any more. Caller holds retain.lock. */
-void magazine_unwatch(struct magazine *magazine)
-{
-	list_lru_del_obj(&magazine_lru, &magazine->lru);
-}
 
 /*
  * Called with the list's lock held, which keeps the magazine, and so its pool,
@@ -100,7 +66,7 @@ static unsigned long shrink_count(struct shrinker *unused, struct shrink_control
 	/* Pairs with the release in shrink_init(). */
 	if (!smp_load_acquire(&lru_ready))
 		return 0;
-	magazines = list_lru_shrink_count(&magazine_lru, control);
+	magazines = list_lru_shrink_count(magazine_list(), control);
 	return magazines ? magazines * MAGAZINE_PAGES : SHRINK_EMPTY;
 }
 
@@ -109,7 +75,7 @@ static unsigned long shrink_scan(struct shrinker *unused, struct shrink_control 
 	unsigned long magazines = DIV_ROUND_UP(control->nr_to_scan, MAGAZINE_PAGES);
 	LIST_HEAD(taken);
 
-	list_lru_walk_one(&magazine_lru, control->nid, control->memcg, magazine_isolate, &taken,
+	list_lru_walk_one(magazine_list(), control->nid, control->memcg, magazine_isolate, &taken,
 			  &magazines);
 	control->nr_scanned = control->nr_to_scan;
 	return magazines_dispose(&taken) ?: SHRINK_STOP;
@@ -126,42 +92,34 @@ u64 shrink_all(u64 pages)
 {
 	LIST_HEAD(taken);
 
-	list_lru_walk(&magazine_lru, magazine_isolate, &taken, DIV_ROUND_UP(pages, MAGAZINE_PAGES));
+	list_lru_walk(magazine_list(), magazine_isolate, &taken, DIV_ROUND_UP(pages, MAGAZINE_PAGES));
 	return magazines_dispose(&taken);
 }
 
 int shrink_init(void)
 {
-	int err = -ENOMEM;
+	int err;
 
-	magazine_cache = KMEM_CACHE(magazine, SLAB_ACCOUNT | SLAB_RECLAIM_ACCOUNT);
-	if (!magazine_cache)
-		return -ENOMEM;
 	/*
 	 * Seeks 0: retained pages are the cheapest there are to get back, so
 	 * they go before anything that would have to be read again.
 	 */
 	shrinker = compat_shrinker_alloc(shrink_count, shrink_scan, 0);
 	if (!shrinker)
-		goto err_destroy_cache;
-	err = list_lru_init_memcg(&magazine_lru, shrinker);
-	if (err)
-		goto err_free_shrinker;
+		return -ENOMEM;
+	err = magazines_init(shrinker);
+	if (err) {
+		compat_shrinker_free(shrinker);
+		return err;
+	}
 	/* Pairs with the acquire in shrink_count(). */
 	smp_store_release(&lru_ready, true);
 	compat_shrinker_start(shrinker);
 	return 0;
-
-err_free_shrinker:
-	compat_shrinker_free(shrinker);
-err_destroy_cache:
-	kmem_cache_destroy(magazine_cache);
-	return err;
 }
 
 void shrink_exit(void)
 {
 	compat_shrinker_free(shrinker);
-	list_lru_destroy(&magazine_lru);
-	kmem_cache_destroy(magazine_cache);
+	magazines_exit();
 }

@@ -96,13 +96,9 @@ void budget_wait_end(struct budget_wait *wait)
 /* Budget, or a region, of the pool has become free. */
 void budget_wake(struct segpool_pool *pool)
 {
-	/* A full barrier: what was freed is visible before the queue is looked at. */
+	/* Full barriers: what was freed is visible before the queues are looked at. */
 	if (wq_has_sleeper(&pool->wait))
 		wake_up_all(&pool->wait);
-}
-
-void budget_wake_ceiling(void)
-{
 	if (wq_has_sleeper(&ceiling_queue))
 		wake_up_all(&ceiling_queue);
 }

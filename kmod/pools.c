@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The list of all pools that are set up, and what is left of closed ones. */
+
+#include <linux/list.h>
+#include <linux/mutex.h>
+
+#include "segpool.h"
+
+static DEFINE_MUTEX(pools_lock);
+static LIST_HEAD(pools);
+static u32 nr_pools;
+static u32 last_id;
+/* Events of pools that are closed; pools_lock. */
+static u64 closed_totals[SEGPOOL_NR_COUNTERS];
+
+/**
+ * pools_for_each() - visit all pools that are set up
+ * @visit: called for each, with pools_lock held.
+ * @context: handed on.
+ *
+ * Context: may sleep.
+ */
+void pools_for_each(void (*visit)(struct segpool_pool *pool, void *context), void *context)
+{
+	struct segpool_pool *pool;
+
+	mutex_lock(&pools_lock);
+	list_for_each_entry(pool, &pools, node)
+		visit(pool, context);
+	mutex_unlock(&pools_lock);
+}
+
+/* An event's total over the pools that are closed; 0 for what is no event. */
+u64 pools_closed_total(enum segpool_counter counter)
+{
+	return READ_ONCE(closed_totals[counter]);
+}
+
+u32 pools_count(void)
+{
+	return READ_ONCE(nr_pools);
+}
+
+u32 pools_created(void)
+{
+	return READ_ONCE(last_id);
+}
+
+/* Gives the pool its number. */
+void pools_add(struct segpool_pool *pool)
+{
+	mutex_lock(&pools_lock);
+	pool->id = ++last_id;
+	list_add_tail(&pool->node, &pools);
+	WRITE_ONCE(nr_pools, nr_pools + 1);
+	mutex_unlock(&pools_lock);
+}
+
+void pools_remove(struct segpool_pool *pool)
+{
+	u64 values[SEGPOOL_NR_COUNTERS];
+	u32 i;
+
+	mutex_lock(&pools_lock);
+	list_del(&pool->node);
+	WRITE_ONCE(nr_pools, nr_pools - 1);
+	counters_read(pool, values);
+	for (i = 0; i < SEGPOOL_NR_COUNTERS; i++)
+		if (counter_is_event(i))
+			WRITE_ONCE(closed_totals[i], closed_totals[i] + values[i]);
+	mutex_unlock(&pools_lock);
+}
