@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Fan-out only: each target is done by the makefile or script of its part. "make help" lists them.
+
+guest := selftests/guest
+KVER ?= $(shell uname -r)
+# Variables of the command line (prefix=, DESTDIR=, KERNEL=, V=1) reach every part by themselves.
+part := +@$(MAKE) --no-print-directory -C
+
+help:
+	@printf '%s\n' \
+		'make demo            boots a virtual machine and shows a real program'\''s memory history in it' \
+		'make check           tests every promise on the host and in guests with Linux 6.1 and 6.12' \
+		'' \
+		'make all             the library, and the module for the running kernel' \
+		'make lib             libsegpool, static and shared, in build/lib' \
+		'make modules         segpool.ko for the running kernel (KVER=release for another), in build/kmod' \
+		'make selftests       the test programs, in build/selftests' \
+		'make demo-host       the demo on this machine'\''s kernel, where segpool.ko is loaded' \
+		'make bench           counts the instructions of each operation in a guest' \
+		'make shell           an interactive guest with the module loaded (KERNEL=6.12, MEM=4G, SMP=4)' \
+		'make lint            sparse, checkpatch and shellcheck' \
+		'make install         the library, and the module if it was built (prefix=/usr/local, DESTDIR=)' \
+		'make uninstall       removes what install put there (with the same variables)' \
+		'make clean           removes build/' \
+		'make distclean-cache removes the downloads too (~/.cache/segpool, or SEGPOOL_CACHE)' \
+		'make help            this list; $(guest)/run --help explains the guest' \
+		'' \
+		'demo, check, bench, shell and lint say what they install with apt-get, and install it.'
+
+all: lib modules
+
+modules:
+	$(part) kmod KVER=$(KVER)
+
+lib:
+	$(part) lib
+
+selftests: lib
+	@$(guest)/packages build guest check
+	$(part) selftests
+
+demo demo-host:
+	$(part) demo $@
+
+check:
+	@selftests/check
+
+bench:
+	@selftests/bench/run
+
+shell:
+	@$(guest)/shell
+
+lint:
+	@selftests/static lint
+
+# The module goes with it where "make modules" has built it.
+built = $(wildcard build/kmod/$(KVER)/segpool.ko)
+
+install:
+	$(part) lib install
+	$(if $(built),$(part) kmod modules_install KVER=$(KVER) INSTALL_MOD_PATH=$(DESTDIR))
+
+uninstall:
+	$(part) lib uninstall
+	$(part) kmod uninstall KVER=$(KVER) INSTALL_MOD_PATH=$(DESTDIR)
+
+clean:
+	rm -rf build
+
+distclean-cache: clean
+	rm -rf "$${SEGPOOL_CACHE:-$$HOME/.cache/segpool}"
+
+.PHONY: help all modules lib selftests demo demo-host check bench shell lint install uninstall \
+	clean distclean-cache

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the region calls cost. Meant for a guest whose clock counts executed
+ * instructions (--instructions: nanoseconds of CLOCK_MONOTONIC are
+ * instructions, and the limits are checked); elsewhere the figures are
+ * nanoseconds, good for nothing but a rough look.
+ */
+#include "../testing.h"
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/utsname.h>
+
+#define REGION		(2 * SP_MIB)
+#define BATCH		64
+#define ROUNDS		15
+#define SETTLE_MS	30000
+#define FEW_REGIONS	100
+#define MANY_REGIONS	100000
+
+/* Limits of what each may cost. */
+#define RELEASE_LIMIT		235000
+#define REUSE_LIMIT		165000
+#define CARVED_LIMIT_PERCENT	5
+#define RESERVATION_LIMIT	SP_MIB
+#define NO_LIMIT		INT64_MAX
+
+struct figures {
+	uint64_t release, reuse, alloc, write_pages;
+	uint64_t batch_release, batch_alloc;
+	uint64_t first_alloc;
+	uint64_t few_release, few_reuse, many_release, many_reuse;
+};
+
+static void fail(const char *what, int error)
+{
+	fprintf(stderr, "region: %s: %s\n", what, strerror(error < 0 ? -error : error));
+	exit(1);
+}
+
+static void must(const char *what, int result)
+{
+	if (result < 0)
+		fail(what, result);
+}
+
+static uint64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000000000ULL + time.tv_nsec;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The median: a timer interrupt in one round does not count. */
+static uint64_t median(uint64_t values[ROUNDS])
+{
+	qsort(values, ROUNDS, sizeof(values[0]), by_value);
+	return values[ROUNDS / 2];
+}
+
+static void make_pool(struct sp_pool *pool, uint32_t mode, uint64_t regions, uint64_t physical)
+{
+	must("cannot make a pool", sp_pool_make(pool, mode, REGION, regions * REGION, physical,
+						physical));
+}
+
+static uint64_t write_pages(char *bytes)
+{
+	uint64_t start = now();
+	size_t offset;
+
+	for (offset = 0; offset < REGION; offset += SP_PAGE)
+		*(volatile char *)(bytes + offset) = 1;
+	return now() - start;
+}
+
+/* Release and take back, by name, one populated region whose pages are retained. */
+static void measure_pair(struct sp_pool *pool, struct segpool_region *region, uint64_t *release,
+			 uint64_t *reuse, uint64_t *writes)
+{
+	uint64_t released[ROUNDS], reused[ROUNDS], written[ROUNDS], start;
+	int round;
+
+	for (round = 0; round < ROUNDS; round++) {
+		written[round] = write_pages(sp_region_at(pool, region));
+		start = now();
+		must("FREE", sp_free(pool->fd, region->handle, 0));
+		released[round] = now() - start;
+		start = now();
+		must("REUSE", sp_reuse(pool->fd, region->handle, 0, SEGPOOL_POPULATE, region));
+		reused[round] = now() - start;
+	}
+	*release = median(released);
+	*reuse = median(reused);
+	if (writes)
+		*writes = median(written);
+}
+
+/* The same through ALLOC, which finds the region by its class. */
+static uint64_t measure_alloc(struct sp_pool *pool, struct segpool_region *region)
+{
+	uint64_t taken[ROUNDS], start;
+	int round;
+
+	for (round = 0; round < ROUNDS; round++) {
+		must("FREE", sp_free(pool->fd, region->handle, 0));
+		start = now();
+		must("ALLOC", sp_alloc(pool->fd, 0, SEGPOOL_POPULATE, 1, region));
+		taken[round] = now() - start;
+	}
+	return median(taken);
+}
+
+static void measure_batch(struct sp_pool *pool, struct figures *figures)
+{
+	struct segpool_region regions[BATCH];
+	uint64_t released[ROUNDS], taken[ROUNDS], start;
+	int round, i;
+
+	must("ALLOC", sp_alloc(pool->fd, 0, SEGPOOL_POPULATE, BATCH, regions));
+	for (round = 0; round < ROUNDS; round++) {
+		for (i = 0; i < BATCH; i++)
+			write_pages(sp_region_at(pool, &regions[i]));
+		start = now();
+		must("FREE", sp_free_regions(pool->fd, regions, BATCH, 0));
+		released[round] = (now() - start) / BATCH;
+		start = now();
+		if (sp_alloc(pool->fd, 0, SEGPOOL_POPULATE, BATCH, regions) != BATCH)
+			fail("ALLOC of a batch", ENOMEM);
+		taken[round] = (now() - start) / BATCH;
+	}
+	must("FREE", sp_free_regions(pool->fd, regions, BATCH, SEGPOOL_NOW));
+	figures->batch_release = median(released);
+	figures->batch_alloc = median(taken);
+}
+
+static uint64_t measure_first_alloc(uint32_t mode)
+{
+	uint64_t taken[ROUNDS], start;
+	struct segpool_region region;
+	struct sp_pool pool;
+	int round;
+
+	for (round = 0; round < ROUNDS; round++) {
+		make_pool(&pool, mode, 1, REGION);
+		start = now();
+		must("ALLOC", sp_alloc(pool.fd, 0, SEGPOOL_POPULATE, 1, &region));
+		taken[round] = now() - start;
+		sp_pool_close(&pool);
+	}
+	return median(taken);
+}
+
+/* The pair in a pool where @count regions are carved, all others handed out and empty. */
+static void measure_carved(uint32_t mode, uint32_t count, uint64_t *release, uint64_t *reuse)
+{
+	struct segpool_region regions[SEGPOOL_MAX_BATCH], last;
+	struct sp_pool pool;
+	uint32_t left, n;
+
+	make_pool(&pool, mode, count, 4 * REGION);
+	for (left = count - 1; left; left -= n) {
+		n = left < SEGPOOL_MAX_BATCH ? left : SEGPOOL_MAX_BATCH;
+		if (sp_alloc(pool.fd, 0, 0, n, regions) != (int)n)
+			fail("ALLOC of many regions", ENOMEM);
+	}
+	must("ALLOC", sp_alloc(pool.fd, 0, SEGPOOL_POPULATE, 1, &last));
+	measure_pair(&pool, &last, release, reuse, NULL);
+	sp_pool_close(&pool);
+}
+
+static void measure_mode(uint32_t mode, struct figures *figures)
+{
+	struct segpool_region region;
+	struct sp_pool pool;
+
+	make_pool(&pool, mode, BATCH + 1, (BATCH + 1) * REGION);
+	must("ALLOC", sp_alloc(pool.fd, 0, SEGPOOL_POPULATE, 1, &region));
+	measure_pair(&pool, &region, &figures->release, &figures->reuse, &figures->write_pages);
+	figures->alloc = measure_alloc(&pool, &region);
+	measure_batch(&pool, figures);
+	sp_pool_close(&pool);
+
+	figures->first_alloc = measure_first_alloc(mode);
+	measure_carved(mode, FEW_REGIONS, &figures->few_release, &figures->few_reuse);
+	measure_carved(mode, MANY_REGIONS, &figures->many_release, &figures->many_reuse);
+}
+
+/* Bytes of the machine's memory that a mapped reservation of 1 TiB takes. */
+static int64_t measure_reservation(void)
+{
+	uint64_t before = sp_free_bytes(), after;
+	struct sp_pool pool;
+
+	memset(&pool, 0, sizeof(pool));
+	must("cannot reserve 1 TiB", sp_pool_open(&pool, SP_TIB));
+	after = sp_free_bytes();
+	sp_pool_close(&pool);
+	return (int64_t)(before - after);
+}
+
+struct report {
+	bool json, check, all_hold;
+	const char *unit;
+	int rows;
+};
+
+/*
+ * One row: a figure for each mode, and perhaps a limit. One that counts
+ * instructions is checked only where the clock does.
+ */
+static void row(struct report *report, const char *name, const char *unit, const int64_t values[2],
+		int64_t limit, bool any_clock)
+{
+	bool judged = limit != NO_LIMIT && (report->check || any_clock);
+	bool holds = values[0] <= limit && values[1] <= limit;
+
+	if (judged)
+		report->all_hold &= holds;
+	if (report->json) {
+		printf("%s\n    {\"name\": \"%s\", \"unit\": \"%s\", \"strict\": %lld, "
+		       "\"pinnable\": %lld", report->rows++ ? "," : "", name, unit,
+		       (long long)values[0], (long long)values[1]);
+		if (judged)
+			printf(", \"limit\": %lld, \"holds\": %s", (long long)limit,
+			       holds ? "true" : "false");
+		printf("}");
+		return;
+	}
+	printf("%-46s %12lld %12lld", name, (long long)values[0], (long long)values[1]);
+	if (judged)
+		printf(" %12lld  %s", (long long)limit, holds ? "holds" : "BROKEN");
+	printf("\n");
+}
+
+/* How much more @many is than @few, in hundredths of a percent. */
+static int64_t growth(uint64_t few, uint64_t many)
+{
+	return ((int64_t)many - (int64_t)few) * 10000 / (int64_t)few;
+}
+
+#define BOTH(field) ((const int64_t[2]){ (int64_t)f[0].field, (int64_t)f[1].field })
+#define MORE(field, than) ((const int64_t[2]){ (int64_t)f[0].field - (int64_t)f[0].than, \
+					       (int64_t)f[1].field - (int64_t)f[1].than })
+#define GROWTH(few, many) ((const int64_t[2]){ growth(f[0].few, f[0].many), \
+					       growth(f[1].few, f[1].many) })
+
+static void print_rows(struct report *report, const struct figures f[2], int64_t reservation)
+{
+	const char *unit = report->unit;
+
+	row(report, "release 2 MiB, pages retained", unit, BOTH(release), RELEASE_LIMIT, false);
+	row(report, "reuse 2 MiB by name, populated", unit, BOTH(reuse), REUSE_LIMIT, false);
+	row(report, "alloc of a released region, populated", unit, BOTH(alloc), REUSE_LIMIT, false);
+	row(report, "write to each of its 512 pages", unit, BOTH(write_pages), NO_LIMIT, false);
+	row(report, "first alloc, pages from the system, zeroed", unit, BOTH(first_alloc), NO_LIMIT,
+	    false);
+	row(report, "release, batch of 64, per region", unit, BOTH(batch_release), NO_LIMIT, false);
+	row(report, "alloc, batch of 64, per region", unit, BOTH(batch_alloc), NO_LIMIT, false);
+	row(report, "  batch release, more than alone", unit,
+	    MORE(batch_release, release), 0, false);
+	row(report, "  batch alloc, more than alone", unit,
+	    MORE(batch_alloc, alloc), 0, false);
+	row(report, "release with 100 regions carved", unit, BOTH(few_release), NO_LIMIT, false);
+	row(report, "release with 100,000 regions carved", unit, BOTH(many_release), NO_LIMIT,
+	    false);
+	row(report, "  more, hundredths of a percent", "0.01 %", GROWTH(few_release, many_release),
+	    CARVED_LIMIT_PERCENT * 100, false);
+	row(report, "reuse with 100 regions carved", unit, BOTH(few_reuse), NO_LIMIT, false);
+	row(report, "reuse with 100,000 regions carved", unit, BOTH(many_reuse), NO_LIMIT, false);
+	row(report, "  more, hundredths of a percent", "0.01 %", GROWTH(few_reuse, many_reuse),
+	    CARVED_LIMIT_PERCENT * 100, false);
+	row(report, "reservation of 1 TiB, unused, bytes of memory", "bytes",
+	    (const int64_t[2]){ reservation, reservation }, RESERVATION_LIMIT, true);
+}
+
+static bool parse_arguments(struct report *report, int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--json")) {
+			report->json = true;
+		} else if (!strcmp(argv[i], "--instructions")) {
+			report->check = true;
+			report->unit = "instructions";
+		} else {
+			fprintf(stderr, "usage: region [--json] [--instructions]\n"
+				"  --instructions  the clock of this (emulated) machine counts "
+				"executed instructions\n");
+			return false;
+		}
+	}
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	struct report report = { .all_hold = true, .unit = "ns" };
+	struct figures figures[2];
+	struct utsname name;
+	int64_t reservation;
+
+	if (!parse_arguments(&report, argc, argv))
+		return 2;
+	/*
+	 * On one processor what the kernel still does in the background after
+	 * its boot would be counted too. Where the clock counts instructions an
+	 * idle second takes no time.
+	 */
+	if (report.check)
+		sp_sleep_ms(SETTLE_MS);
+	reservation = measure_reservation();
+	measure_mode(SEGPOOL_MODE_STRICT, &figures[0]);
+	measure_mode(SEGPOOL_MODE_PINNABLE, &figures[1]);
+	uname(&name);
+	if (report.json)
+		printf("{\n  \"kernel\": \"%s\",\n  \"clock\": \"%s\",\n  \"rows\": [",
+		       name.release, report.check ? "emulated instruction count" : "nanoseconds");
+	else
+		printf("Linux %s, %s\n%-46s %12s %12s %12s\n", name.release,
+		       report.check ? "emulated instruction counts (not silicon)" : "nanoseconds",
+		       "", "strict", "pinnable", report.check ? "limit" : "");
+	print_rows(&report, figures, reservation);
+	if (report.json)
+		printf("\n  ],\n  \"all_hold\": %s\n}\n", report.all_hold ? "true" : "false");
+	return report.all_hold ? 0 : 1;
+}

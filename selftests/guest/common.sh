@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# What the guest's scripts share: where things are, and how they speak.
+
+# shellcheck disable=SC2034 # for the scripts that source this
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+cache=${SEGPOOL_CACHE:-$HOME/.cache/segpool}
+# shellcheck disable=SC2034 # for the scripts that source this
+kernels=(6.1 6.12)
+
+note() {
+	printf '%s\n' "$*" >&2
+}
+
+die() {
+	note "${0##*/}: $*"
+	exit "${die_status:-1}"
+}
+
+# with_lock NAME COMMAND...: one process at a time, for what is shared in build/ and the cache.
+with_lock() {
+	local lock=$cache/locks/$1 fd status=0
+	shift
+	mkdir -p "${lock%/*}"
+	exec {fd}>"$lock"
+	flock "$fd"
+	# The lock must not outlive us in a child that stays behind.
+	"$@" {fd}>&- || status=$?
+	exec {fd}>&-
+	return "$status"
+}
+
+# installed_version PACKAGE: empty if it is not installed.
+installed_version() {
+	local state
+	state=$(dpkg-query -W -f '${db:Status-Status} ${Version}' "$1" 2>/dev/null) || return 0
+	[[ $state != installed\ * ]] || printf '%s\n' "${state#installed }"
+}
+
+# kernel_releases SERIES: releases with installed cloud headers, the newest first.
+kernel_releases() {
+	local release
+	dpkg-query -W -f '${db:Status-Status} ${Package}\n' "linux-headers-$1.*-cloud-amd64" 2>/dev/null |
+		sed -n 's/^installed linux-headers-//p' | sort -rV |
+		while read -r release; do
+			[[ ! -e /lib/modules/$release/build ]] || printf '%s\n' "$release"
+		done
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Which pages of a range are mapped, read from the page tables without touching
+ * the range.
+ *
+ * /proc/self/pagemap, mincore() and smaps skip VM_PFNMAP mappings, so for a
+ * strict pool they always say "nothing there". move_pages() without target
+ * nodes looks up single addresses and sees both modes; it is the one to use.
+ * It holds a reference for an instant: do not race it against a release, whose
+ * check for pins would notice.
+ */
+#ifndef SEGPOOL_TESTING_PRESENCE_H
+#define SEGPOOL_TESTING_PRESENCE_H
+
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include "calls.h"
+
+#define SP_PRESENCE_CHUNK	512
+
+/* Number of mapped pages in the range, or -errno. @present (may be NULL) gets a byte a page. */
+static SP_UNUSED long sp_present(const char *start, size_t length, unsigned char *present)
+{
+	const void *pages[SP_PRESENCE_CHUNK];
+	int status[SP_PRESENCE_CHUNK];
+	size_t done, i, n, total = length / SP_PAGE;
+	long count = 0;
+
+	for (done = 0; done < total; done += n) {
+		n = total - done < SP_PRESENCE_CHUNK ? total - done : SP_PRESENCE_CHUNK;
+		for (i = 0; i < n; i++)
+			pages[i] = start + (done + i) * SP_PAGE;
+		if (syscall(SYS_move_pages, 0, n, pages, NULL, status, 0) < 0)
+			return -errno;
+		for (i = 0; i < n; i++) {
+			if (status[i] < 0 && status[i] != -ENOENT)
+				return status[i];
+			count += status[i] >= 0;
+			if (present)
+				present[done + i] = status[i] >= 0;
+		}
+	}
+	return count;
+}
+
+/* The same from /proc/self/pagemap: pinnable pools only. */
+static SP_UNUSED long sp_pagemap_present(const char *start, size_t length)
+{
+	uint64_t entries[SP_PRESENCE_CHUNK];
+	size_t done, i, n, total = length / SP_PAGE;
+	off_t position = (uintptr_t)start / SP_PAGE * sizeof(entries[0]);
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	long count = 0;
+
+	if (fd < 0)
+		return -errno;
+	for (done = 0; done < total; done += n) {
+		n = total - done < SP_PRESENCE_CHUNK ? total - done : SP_PRESENCE_CHUNK;
+		if (pread(fd, entries, n * sizeof(entries[0]),
+			  position + done * sizeof(entries[0])) !=
+		    (ssize_t)(n * sizeof(entries[0]))) {
+			count = -EIO;
+			break;
+		}
+		for (i = 0; i < n; i++)
+			count += entries[i] >> 63;
+	}
+	close(fd);
+	return count;
+}
+
+/* Page frame number behind an address (needs root); 0 where nothing is mapped or in strict mode. */
+static SP_UNUSED uint64_t sp_page_frame(const char *address)
+{
+	uint64_t entry = 0;
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return 0;
+	if (pread(fd, &entry, sizeof(entry), (uintptr_t)address / SP_PAGE * sizeof(entry)) !=
+	    sizeof(entry))
+		entry = 0;
+	close(fd);
+	return entry >> 63 ? entry & ((1ULL << 55) - 1) : 0;
+}
+
+/* Page faults this thread has taken so far. */
+static SP_UNUSED long sp_thread_faults(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	return usage.ru_minflt + usage.ru_majflt;
+}
+
+#endif /* SEGPOOL_TESTING_PRESENCE_H */
