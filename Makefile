@@ -36,7 +36,7 @@ modules:
 lib:
 	$(part) lib
 
-selftests: lib
+selftests:
 	@$(guest)/packages build guest check
 	$(part) selftests
 

@@ -54,18 +54,10 @@ void pages_array_free(struct page **pages, u32 nr)
 	metadata_uncharge(array_size(nr, sizeof(*pages)));
 }
 
-/* Makes room under the budget and the ceiling; both or none. */
-static enum segpool_reason charge(struct segpool_pool *pool, u32 nr)
+/* Room under the ceiling; pages that some pool only retains have to go first. */
+static bool ceiling_reserve(u32 nr)
 {
-	if (!account_charge(&pool->account, nr))
-		return SEGPOOL_REASON_PHYSICAL;
-	if (ceiling_charge(nr))
-		return SEGPOOL_REASON_NONE;
-	/* Pages that some pool only retains are no reason to refuse. */
-	if (shrink_all(nr) && ceiling_charge(nr))
-		return SEGPOOL_REASON_NONE;
-	account_uncharge(&pool->account, nr);
-	return SEGPOOL_REASON_CEILING;
+	return ceiling_charge(nr) || (shrink_all(nr) && ceiling_charge(nr));
 }
 
 static void uncharge(struct segpool_pool *pool, u32 nr)
@@ -114,22 +106,22 @@ static void clear_pages(struct page **pages, u32 nr)
  */
 int pages_get(struct segpool_pool *pool, struct page **pages, u32 nr, bool zero, u32 *reason)
 {
-	u32 retained = 0;
 	u32 got = 0;
+	int retained;
 	u32 need;
 	int err;
 
-	/*
-	 * Pages that others release meanwhile are retained ones, which count
-	 * against the same budget: take them before giving up.
-	 */
-	do {
-		retained += retain_take(pool, pages + retained, nr - retained);
-		need = nr - retained;
-		*reason = need ? charge(pool, need) : SEGPOOL_REASON_NONE;
-	} while (*reason == SEGPOOL_REASON_PHYSICAL && !retain_is_empty(pool) &&
-		 !fatal_signal_pending(current));
-	if (*reason) {
+	*reason = SEGPOOL_REASON_NONE;
+	retained = retain_take(pool, pages, nr);
+	if (retained < 0) {
+		*reason = SEGPOOL_REASON_PHYSICAL;
+		return retained;
+	}
+	need = nr - retained;
+	if (need && !ceiling_reserve(need)) {
+		*reason = SEGPOOL_REASON_CEILING;
+		account_uncharge(&pool->account, need);
+		budget_wake(pool);
 		err = -ENOMEM;
 		goto err_put_retained;
 	}

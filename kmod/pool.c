@@ -136,7 +136,6 @@ static u64 default_physical(void)
 	return min_t(u64, bytes, SEGPOOL_MAX_PHYSICAL);
 }
 
-/* Fills in what the caller left to the module. */
 static void limits_default(struct segpool_limits *limits, u32 flags, u64 region_size)
 {
 	u64 virtual = (u64)READ_ONCE(virtual_mib) << 20;
@@ -237,7 +236,7 @@ static void classes_default(struct segpool_setup *setup)
 	setup->nr_classes = i;
 }
 
-static bool classes_valid(const struct segpool_setup *setup)
+static bool classes_valid(const struct segpool_setup *setup, u64 region_size)
 {
 	u32 last = SEGPOOL_MIN_CLASS_SIZE - 1;
 	u32 i;
@@ -245,7 +244,7 @@ static bool classes_valid(const struct segpool_setup *setup)
 	if (setup->nr_classes > SEGPOOL_MAX_CLASSES)
 		return false;
 	for (i = 0; i < setup->nr_classes; i++) {
-		if (setup->classes[i] <= last || setup->classes[i] > setup->region_size ||
+		if (setup->classes[i] <= last || setup->classes[i] > region_size ||
 		    !is_power_of_2(setup->classes[i]))
 			return false;
 		last = setup->classes[i];
@@ -256,23 +255,23 @@ static bool classes_valid(const struct segpool_setup *setup)
 	return true;
 }
 
-/* Checks what user space asked for and fills in what it left open. */
-static bool setup_complete(struct segpool_setup *setup)
+static bool setup_valid(const struct segpool_setup *setup)
 {
-	if (setup->reserved || setup->mode > SEGPOOL_MODE_PINNABLE)
-		return false;
-	if (!setup->region_size)
-		setup->region_size = SEGPOOL_DEFAULT_REGION_SIZE;
-	if (!is_power_of_2(setup->region_size) || setup->region_size < SEGPOOL_MIN_REGION_SIZE ||
-	    setup->region_size > SEGPOOL_MAX_REGION_SIZE)
-		return false;
-	if (!classes_valid(setup) ||
-	    !limits_valid(&setup->limits, setup->flags, setup->region_size))
-		return false;
+	u64 region_size = setup->region_size ?: SEGPOOL_DEFAULT_REGION_SIZE;
+
+	return !setup->reserved && setup->mode <= SEGPOOL_MODE_PINNABLE &&
+	       is_power_of_2(region_size) && region_size >= SEGPOOL_MIN_REGION_SIZE &&
+	       region_size <= SEGPOOL_MAX_REGION_SIZE && classes_valid(setup, region_size) &&
+	       limits_valid(&setup->limits, setup->flags, region_size);
+}
+
+/* Fills in what the caller left to the module. */
+static void setup_default(struct segpool_setup *setup)
+{
+	setup->region_size = setup->region_size ?: SEGPOOL_DEFAULT_REGION_SIZE;
 	if (!setup->nr_classes)
 		classes_default(setup);
 	limits_default(&setup->limits, setup->flags, setup->region_size);
-	return true;
 }
 
 static void setup_apply(struct segpool_pool *pool, const struct segpool_setup *setup)
@@ -306,13 +305,14 @@ int pool_setup(struct segpool_pool *pool, struct segpool_setup *setup)
 {
 	int err = 0;
 
-	if (!setup_complete(setup))
+	if (!setup_valid(setup))
 		return -EINVAL;
 
 	mutex_lock(&pool->setup_lock);
 	if (pool->ready) {
 		err = -EBUSY;
 	} else {
+		setup_default(setup);
 		setup_apply(pool, setup);
 		pools_add(pool);
 		debugfs_add_pool(pool);

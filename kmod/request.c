@@ -35,37 +35,75 @@ struct unit {
 	struct page ***pages;
 };
 
-static void unit_put_pages(struct unit *unit, u32 nr)
+static void unit_put_pages(struct unit *unit)
 {
-	while (nr--) {
-		pages_put(unit->pool, unit->pages[nr], unit->pool->region_pages, true);
-		pages_array_free(unit->pages[nr], unit->pool->region_pages);
+	u32 i;
+
+	for (i = 0; i < unit->nr; i++) {
+		pages_put(unit->pool, unit->pages[i], unit->pool->region_pages, true);
+		pages_array_free(unit->pages[i], unit->pool->region_pages);
 	}
+}
+
+static void unit_free_arrays(struct unit *unit)
+{
+	u32 i;
+
+	for (i = 0; i < unit->nr; i++)
+		pages_array_free(unit->pages[i], unit->pool->region_pages);
+}
+
+static int unit_alloc_arrays(struct unit *unit, u32 *reason)
+{
+	u32 i;
+
+	memset(unit->pages, 0, unit->nr * sizeof(*unit->pages));
+	for (i = 0; i < unit->nr; i++) {
+		unit->pages[i] = pages_array_alloc(unit->pool->region_pages, reason);
+		if (!unit->pages[i]) {
+			unit_free_arrays(unit);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+/*
+ * For all regions at once: two requests that got theirs one by one could each
+ * have half of a budget that is enough for one of them.
+ */
+static int unit_get_pages_many(struct unit *unit, u32 *reason)
+{
+	u32 region_pages = unit->pool->region_pages;
+	u32 total = unit->nr * region_pages;
+	struct page **all;
+	u32 i;
+	int err;
+
+	all = pages_array_alloc(total, reason);
+	if (!all)
+		return -ENOMEM;
+	err = pages_get(unit->pool, all, total, unit->flags & SEGPOOL_ZERO, reason);
+	for (i = 0; !err && i < unit->nr; i++)
+		memcpy(unit->pages[i], all + i * region_pages, region_pages * sizeof(*all));
+	pages_array_free(all, total);
+	return err;
 }
 
 static int unit_get_pages(struct unit *unit, u32 *reason)
 {
-	struct segpool_pool *pool = unit->pool;
-	bool zero = unit->flags & SEGPOOL_ZERO;
-	u32 i;
 	int err;
 
-	for (i = 0; i < unit->nr; i++) {
-		unit->pages[i] = pages_array_alloc(pool->region_pages, reason);
-		if (!unit->pages[i]) {
-			err = -ENOMEM;
-			goto err_put_pages;
-		}
-		err = pages_get(pool, unit->pages[i], pool->region_pages, zero, reason);
-		if (err)
-			goto err_free_array;
-	}
-	return 0;
-
-err_free_array:
-	pages_array_free(unit->pages[i], pool->region_pages);
-err_put_pages:
-	unit_put_pages(unit, i);
+	err = unit_alloc_arrays(unit, reason);
+	if (err)
+		return err;
+	if (unit->nr > 1)
+		err = unit_get_pages_many(unit, reason);
+	else
+		err = pages_get(unit->pool, unit->pages[0], unit->pool->region_pages,
+				unit->flags & SEGPOOL_ZERO, reason);
+	if (err)
+		unit_free_arrays(unit);
 	return err;
 }
 
@@ -216,7 +254,7 @@ err_unclaim:
 	unit_unclaim(unit);
 err_put_pages:
 	if (populate)
-		unit_put_pages(unit, unit->nr);
+		unit_put_pages(unit);
 	return err;
 }
 
@@ -328,7 +366,7 @@ static int unit_reuse(struct unit *unit, u64 handle, struct segpool_region *resu
 	return 0;
 
 err_put_pages:
-	unit_put_pages(unit, unit->nr);
+	unit_put_pages(unit);
 err_unclaim:
 	unit_unclaim(unit);
 	return err;

@@ -82,6 +82,7 @@ static u32 magazine_fill(struct segpool_pool *pool, struct page **pages, u32 nr,
 	nr = min(nr, MAGAZINE_PAGES - magazine->nr);
 	memcpy(magazine->pages + magazine->nr, pages, nr * sizeof(*pages));
 	magazine->nr += nr;
+	retain->nr_pages += nr;
 	magazine->touched = jiffies;
 	return nr;
 }
@@ -125,11 +126,14 @@ u32 retain_put(struct segpool_pool *pool, struct page **pages, u32 nr)
 }
 
 /* Takes the last pages of a magazine; it goes to @empty when it has no more. */
-static u32 magazine_draw(struct magazine *magazine, struct page **pages, u32 nr,
-			 struct list_head *empty)
+static u32 magazine_draw(struct retain *retain, struct magazine *magazine, struct page **pages,
+			 u32 nr, struct list_head *empty)
 {
+	lockdep_assert_held(&retain->lock);
+
 	nr = min(nr, magazine->nr);
 	magazine->nr -= nr;
+	retain->nr_pages -= nr;
 	memcpy(pages, magazine->pages + magazine->nr, nr * sizeof(*pages));
 	if (!magazine->nr) {
 		magazine_unwatch(magazine);
@@ -147,27 +151,34 @@ static void magazines_free(struct list_head *magazines)
 }
 
 /**
- * retain_take() - get retained pages for a request, newest first
+ * retain_take() - reserve the physical budget for a request
  * @pool: the pool.
  * @pages: room for @nr pages.
  * @nr: how many are wanted.
  *
- * Return: how many there were; they are accounted as physical now.
+ * Takes retained pages, newest first, and charges what is missing: both or
+ * neither, in one step, so that of two requests of which one fits one gets it.
+ *
+ * Return: how many pages were retained; they are accounted as physical now, as
+ * are the others, which the caller has to bring. -ENOMEM: the budget is used up.
  */
-u32 retain_take(struct segpool_pool *pool, struct page **pages, u32 nr)
+int retain_take(struct segpool_pool *pool, struct page **pages, u32 nr)
 {
 	struct retain *retain = &pool->retain;
 	struct magazine *magazine;
 	LIST_HEAD(empty);
 	u32 done = 0;
-
-	if (retain_is_empty(pool))
-		return 0;
+	u32 take;
 
 	spin_lock(&retain->lock);
-	while (done < nr && !list_empty(&retain->magazines)) {
+	take = min(nr, retain->nr_pages);
+	if (take < nr && !account_charge(&pool->account, nr - take)) {
+		spin_unlock(&retain->lock);
+		return -ENOMEM;
+	}
+	while (done < take) {
 		magazine = list_first_entry(&retain->magazines, struct magazine, node);
-		done += magazine_draw(magazine, pages + done, nr - done, &empty);
+		done += magazine_draw(retain, magazine, pages + done, take - done, &empty);
 	}
 	account_unretain(&pool->account, done);
 	spin_unlock(&retain->lock);
@@ -206,7 +217,7 @@ static u32 retain_drop_oldest(struct segpool_pool *pool, u32 nr, const unsigned 
 		magazine = list_last_entry(&retain->magazines, struct magazine, node);
 		if (cutoff && time_after(magazine->touched, *cutoff))
 			break;
-		done += magazine_draw(magazine, pages + done, nr - done, &empty);
+		done += magazine_draw(retain, magazine, pages + done, nr - done, &empty);
 	}
 	spin_unlock(&retain->lock);
 

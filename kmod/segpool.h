@@ -96,14 +96,16 @@ struct class_queue {
 
 /**
  * struct retain - retained pages of one pool
- * @lock: protects @magazines and @closed.
+ * @lock: protects @magazines, @nr_pages and @closed.
  * @magazines: newest first.
+ * @nr_pages: pages in @magazines.
  * @closed: the pool is going; nothing is retained any more.
  * @age_work: gives old pages back.
  */
 struct retain {
 	spinlock_t lock;
 	struct list_head magazines;
+	u32 nr_pages;
 	bool closed;
 	struct delayed_work age_work;
 };
@@ -347,7 +349,7 @@ void retain_queue_exit(void);
 void retain_init(struct segpool_pool *pool);
 void retain_close(struct segpool_pool *pool);
 u32 retain_put(struct segpool_pool *pool, struct page **pages, u32 nr);
-u32 retain_take(struct segpool_pool *pool, struct page **pages, u32 nr);
+int retain_take(struct segpool_pool *pool, struct page **pages, u32 nr);
 u64 retain_trim(struct segpool_pool *pool, u64 target, enum segpool_counter counter);
 void retain_limits_changed(struct segpool_pool *pool);
 void retained_release(struct segpool_pool *pool, struct page **pages, u32 nr);

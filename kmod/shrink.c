@@ -31,6 +31,7 @@ static enum lru_status magazine_isolate(struct list_head *item, struct list_lru_
 		return LRU_SKIP;
 	list_lru_isolate_move(list, item, taken);
 	list_del(&magazine->node);
+	pool->retain.nr_pages -= magazine->nr;
 	/* The pool stays until its pages are freed and accounted. */
 	pool_get(pool);
 	spin_unlock(&pool->retain.lock);

@@ -35,7 +35,9 @@
  *
  *  - ENOTTY: not a segpool ioctl number.
  *  - EFAULT: the structure, or an array it points to, is not accessible (arrays
- *    that receive results must be writable). Nothing was done.
+ *    that receive results must be writable). Nothing was done, unless the
+ *    memory was taken away during the call or lies in what the call releases:
+ *    then only the results are lost.
  *  - E2BIG: @size is larger than the kernel's structure and the additional
  *    bytes are not zero, or @size is larger than a page.
  *  - EINVAL: @size is smaller than the first version of the structure; an
@@ -353,7 +355,9 @@ struct segpool_range {
  *
  * DISCARD releases the pages of the ranges; touching one again brings a new
  * page. POPULATE backs what is missing; a range is backed whole or, on error,
- * as it was. Every entry is tried; the return value is as for FREE.
+ * as it was. (Pages that the program itself unmapped, by madvise() on a
+ * pinnable pool, are not missing: they come back with the next touch.) Every
+ * entry is tried; the return value is as for FREE.
  */
 struct segpool_ranges {
 	__u32 size;
