@@ -134,7 +134,9 @@ u64 metadata_used(void)
  */
 bool metadata_charge(u64 bytes)
 {
-	return charge_below(&metadata_bytes, bytes, (ceiling_limit() << PAGE_SHIFT) / METADATA_SHARE);
+	u64 limit = (ceiling_limit() << PAGE_SHIFT) / METADATA_SHARE;
+
+	return charge_below(&metadata_bytes, bytes, limit);
 }
 
 void metadata_uncharge(u64 bytes)

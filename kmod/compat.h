@@ -56,7 +56,7 @@ static inline unsigned long mm_get_unmapped_area(struct mm_struct *mm, struct fi
 static inline struct shrinker *
 compat_shrinker_alloc(unsigned long (*count)(struct shrinker *, struct shrink_control *),
 		      unsigned long (*scan)(struct shrinker *, struct shrink_control *),
-		      int seeks)
+		      int seeks, long batch)
 {
 	struct shrinker *shrinker = kzalloc(sizeof(*shrinker), GFP_KERNEL);
 
@@ -65,6 +65,7 @@ compat_shrinker_alloc(unsigned long (*count)(struct shrinker *, struct shrink_co
 	shrinker->count_objects = count;
 	shrinker->scan_objects = scan;
 	shrinker->seeks = seeks;
+	shrinker->batch = batch;
 	shrinker->flags = SHRINKER_NUMA_AWARE | SHRINKER_MEMCG_AWARE;
 	if (register_shrinker(shrinker, "segpool")) {
 		kfree(shrinker);
@@ -86,7 +87,7 @@ static inline void compat_shrinker_free(struct shrinker *shrinker)
 static inline struct shrinker *
 compat_shrinker_alloc(unsigned long (*count)(struct shrinker *, struct shrink_control *),
 		      unsigned long (*scan)(struct shrinker *, struct shrink_control *),
-		      int seeks)
+		      int seeks, long batch)
 {
 	struct shrinker *shrinker;
 
@@ -96,6 +97,7 @@ compat_shrinker_alloc(unsigned long (*count)(struct shrinker *, struct shrink_co
 	shrinker->count_objects = count;
 	shrinker->scan_objects = scan;
 	shrinker->seeks = seeks;
+	shrinker->batch = batch;
 	return shrinker;
 }
 

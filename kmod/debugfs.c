@@ -11,24 +11,13 @@
 static struct dentry *root_dir;
 static struct dentry *pools_dir;
 
-static void add_pool(struct segpool_pool *pool, void *context)
-{
-	u64 values[SEGPOOL_NR_COUNTERS];
-	u64 *totals = context;
-	u32 i;
-
-	counters_read(pool, values);
-	for (i = 0; i < SEGPOOL_NR_COUNTERS; i++)
-		totals[i] = counter_is_peak(i) ? max(totals[i], values[i]) : totals[i] + values[i];
-}
-
 /* The whole module: live pools, and the events of those that are closed. */
 static int counters_show(struct seq_file *seq, void *unused)
 {
-	u64 totals[SEGPOOL_NR_COUNTERS] = {};
+	u64 totals[SEGPOOL_NR_COUNTERS];
 	u32 i;
 
-	pools_for_each(add_pool, totals);
+	pools_totals(totals);
 	seq_printf(seq, "pools %u\n", pools_count());
 	seq_printf(seq, "pools_created %u\n", pools_created());
 	seq_printf(seq, "ceiling_bytes %llu\n", ceiling_limit() << PAGE_SHIFT);
@@ -36,8 +25,7 @@ static int counters_show(struct seq_file *seq, void *unused)
 	seq_printf(seq, "metadata_bytes %llu\n", metadata_used());
 	for (i = 0; i < SEGPOOL_NR_COUNTERS; i++)
 		if (!counter_is_setting(i) && !counter_is_peak(i))
-			seq_printf(seq, "%s %llu\n", counter_names[i],
-				   totals[i] + pools_closed_total(i));
+			seq_printf(seq, "%s %llu\n", counter_names[i], totals[i]);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(counters);

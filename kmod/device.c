@@ -45,7 +45,7 @@ static int segpool_mmap(struct file *file, struct vm_area_struct *vma)
 	if (!IS_ALIGNED(vma->vm_start | size, unit) ||
 	    size >> pool->region_shift > SEGPOOL_MAX_REGIONS)
 		return -EINVAL;
-	return map_attach(pool, vma);
+	return vma_attach(pool, vma);
 }
 
 /* Aligned to the region size; an address that the caller fixes is left to mmap. */

@@ -8,6 +8,7 @@
 
 #include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/nospec.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -172,21 +173,47 @@ out_end:
 	return err;
 }
 
-static int range_do(struct segpool_pool *pool, const struct segpool_ranges *args,
-		    const struct segpool_range *range, bool populate, u32 *reason)
+static int range_do(struct segpool_pool *pool, const struct segpool_range *range, u32 flags,
+		    struct budget_wait *wait, u32 *reason)
 {
-	if (populate)
-		return request_populate(pool, range, args->flags, args->timeout_ms, reason);
-	return region_discard(pool, range, !(args->flags & SEGPOOL_NOW));
+	if (wait)
+		return range_populate(pool, range, flags & SEGPOOL_ZERO, wait, reason);
+	return range_discard(pool, range, !(flags & SEGPOOL_NOW));
 }
 
-static int ranges_do(struct segpool_pool *pool, struct segpool_ranges *args, bool populate)
+/* Tries every range; returns the error of the first that failed. */
+static int ranges_do(struct segpool_pool *pool, struct segpool_ranges *args,
+		     struct segpool_range *ranges, struct budget_wait *wait)
 {
-	struct segpool_range *ranges;
-	struct batch batch;
 	int first_error = 0;
 	u32 reason;
 	int err;
+	u32 i;
+
+	for (i = 0; i < args->count; i++) {
+		err = fatal_signal_pending(current) ? -EINTR :
+		      range_do(pool, &ranges[i], args->flags, wait, &reason);
+		ranges[i].error = err;
+		if (err == -ENOMEM && !args->reason)
+			args->reason = reason;
+		if (!err)
+			args->done++;
+		else if (!first_error)
+			first_error = err;
+		/* The rest stays as it is: not tried. */
+		if (err == -EINTR)
+			break;
+		cond_resched();
+	}
+	return first_error;
+}
+
+static int ioctl_ranges(struct segpool_pool *pool, struct segpool_ranges *args,
+			struct budget_wait *wait)
+{
+	struct segpool_range *ranges;
+	struct batch batch;
+	int err, result;
 	u32 i;
 
 	args->done = 0;
@@ -203,26 +230,10 @@ static int ranges_do(struct segpool_pool *pool, struct segpool_ranges *args, boo
 	for (i = 0; i < args->count; i++)
 		ranges[i].error = -ECANCELED;
 	err = batch_write(&batch);
-	if (err)
-		goto out_end;
-
-	for (i = 0; i < args->count; i++) {
-		if (fatal_signal_pending(current) || first_error == -EINTR)
-			break;
-		err = range_do(pool, args, &ranges[i], populate, &reason);
-		ranges[i].error = err;
-		if (err == -ENOMEM && !args->reason)
-			args->reason = reason;
-		if (!err)
-			args->done++;
-		else if (!first_error)
-			first_error = err;
-		cond_resched();
+	if (!err) {
+		result = ranges_do(pool, args, ranges, wait);
+		err = batch_write(&batch) ?: result;
 	}
-	if (i < args->count && !first_error)
-		first_error = -EINTR;
-	err = batch_write(&batch) ?: first_error;
-out_end:
 	batch_end(&batch);
 	return err;
 }
@@ -233,16 +244,21 @@ static int ioctl_discard(struct segpool_pool *pool, void *data)
 
 	if (args->flags & ~SEGPOOL_NOW || args->timeout_ms)
 		return -EINVAL;
-	return ranges_do(pool, args, false);
+	return ioctl_ranges(pool, args, NULL);
 }
 
 static int ioctl_populate(struct segpool_pool *pool, void *data)
 {
 	struct segpool_ranges *args = data;
+	struct budget_wait wait;
+	int err;
 
 	if (args->flags & ~POPULATE_FLAGS || !timeout_valid(args->flags, args->timeout_ms))
 		return -EINVAL;
-	return ranges_do(pool, args, true);
+	budget_wait_begin(&wait, pool, args->flags, args->timeout_ms);
+	err = ioctl_ranges(pool, args, &wait);
+	budget_wait_end(&wait);
+	return err;
 }
 
 static int ioctl_set_budget(struct segpool_pool *pool, void *data)
@@ -363,7 +379,7 @@ long segpool_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 	if (!cmd_known(cmd))
 		return -ENOTTY;
-	call = &calls[_IOC_NR(cmd)];
+	call = &calls[array_index_nospec(_IOC_NR(cmd), ARRAY_SIZE(calls))];
 	err = call_allowed(pool, call);
 	if (err)
 		return err;

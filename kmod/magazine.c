@@ -13,12 +13,17 @@
 static struct kmem_cache *magazine_cache;
 static struct list_lru magazine_lru;
 
-/* May return NULL: the pages then go to the system. May sleep. */
+#define MAGAZINE_GFP (GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN)
+
+/*
+ * May return NULL: the pages then go to the system. Nothing is reclaimed to get
+ * one, since keeping pages is not worth anybody else's.
+ */
 struct magazine *magazine_alloc(void)
 {
 	struct magazine *magazine;
 
-	magazine = kmem_cache_alloc_lru(magazine_cache, &magazine_lru, SEGPOOL_GFP);
+	magazine = kmem_cache_alloc_lru(magazine_cache, &magazine_lru, MAGAZINE_GFP);
 	if (magazine) {
 		INIT_LIST_HEAD(&magazine->lru);
 		magazine->nr = 0;

@@ -54,12 +54,6 @@ void pages_array_free(struct page **pages, u32 nr)
 	metadata_uncharge(array_size(nr, sizeof(*pages)));
 }
 
-/* Room under the ceiling; pages that some pool only retains have to go first. */
-static bool ceiling_reserve(u32 nr)
-{
-	return ceiling_charge(nr) || (shrink_all(nr) && ceiling_charge(nr));
-}
-
 static void uncharge(struct segpool_pool *pool, u32 nr)
 {
 	account_uncharge(&pool->account, nr);
@@ -67,93 +61,144 @@ static void uncharge(struct segpool_pool *pool, u32 nr)
 	budget_wake(pool);
 }
 
-/* The system's pages; returns how many it gave. -EINTR when killed. */
-static int system_pages(struct page **pages, u32 nr, u32 *got)
+/**
+ * pages_reserve() - the budgets for a request
+ * @pool: the pool.
+ * @want: where the pages shall go, and how many.
+ * @retained: set to how many of them are there already.
+ *
+ * To be followed by pages_bring().
+ *
+ * Context: may sleep; killable.
+ * Return: SEGPOOL_REASON_NONE; _PHYSICAL or _CEILING with nothing reserved.
+ */
+enum segpool_reason pages_reserve(struct segpool_pool *pool, const struct pages_want *want,
+				  u32 *retained)
 {
-	for (*got = 0; *got < nr; ++*got) {
-		if (!(*got % 32)) {
-			if (fatal_signal_pending(current))
-				return -EINTR;
-			cond_resched();
-		}
-		pages[*got] = alloc_page(PAGE_GFP);
-		if (!pages[*got])
-			return -ENOMEM;
-	}
-	return 0;
+	enum segpool_reason reason = retain_reserve(pool, want, retained);
+
+	/* Pages that some pool only retains are no reason to refuse. */
+	while (reason == SEGPOOL_REASON_CEILING && shrink_all(want->nr) &&
+	       !fatal_signal_pending(current))
+		reason = retain_reserve(pool, want, retained);
+	return reason;
 }
 
-static void clear_pages(struct page **pages, u32 nr)
+/* Puts the pages from @first up to @end back. */
+static void put_slots(struct segpool_pool *pool, const struct pages_want *want, u32 first, u32 end,
+		      bool retain)
 {
-	u32 i;
+	u32 part;
 
-	for (i = 0; i < nr; i++) {
-		clear_highpage(pages[i]);
+	for (; first < end; first += part) {
+		part = min(end - first, want->per_array - first % want->per_array);
+		pages_put(pool, pages_slot(want, first), part, retain);
+	}
+}
+
+static int system_page(struct page **page, u32 number)
+{
+	if (!(number % 32)) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		cond_resched();
 	}
+	*page = alloc_page(PAGE_GFP);
+	return *page ? 0 : -ENOMEM;
 }
 
 /**
- * pages_get() - get pages for a request: all or none
+ * pages_bring() - fill a reservation with pages: all or none
  * @pool: the pool.
- * @pages: room for @nr pages; the pool holds the only reference to each.
- * @nr: how many.
+ * @want: as reserved.
+ * @retained: as reserved.
  * @zero: whether retained pages must be zeroed; those of the system always are.
- * @reason: set where the return value is -ENOMEM.
+ *
+ * The pool holds the only reference to each page. The reservation is gone where
+ * this fails.
  *
  * Context: may sleep; killable.
- * Return: 0 (the pages are accounted as physical), -ENOMEM, -EINTR.
+ * Return: 0, -ENOMEM (the system has none), -EINTR.
+ */
+int pages_bring(struct segpool_pool *pool, const struct pages_want *want, u32 retained, bool zero)
+{
+	int err = 0;
+	u32 i;
+
+	for (i = 0; zero && i < retained; i++) {
+		clear_highpage(*pages_slot(want, i));
+		cond_resched();
+	}
+	count(pool, SEGPOOL_C_ZEROED_PAGES, i);
+
+	for (i = retained; !err && i < want->nr; i += !err)
+		err = system_page(pages_slot(want, i), i - retained);
+	count(pool, SEGPOOL_C_SYSTEM_PAGES, i - retained);
+	count(pool, SEGPOOL_C_ZEROED_PAGES, i - retained);
+	if (err) {
+		/* What is short now is not for us to keep. */
+		put_slots(pool, want, retained, i, false);
+		put_slots(pool, want, 0, retained, true);
+		uncharge(pool, want->nr - i);
+		return err;
+	}
+	pressure_check(pool, want->nr);
+	return 0;
+}
+
+/**
+ * pages_get() - pages_reserve() and pages_bring() at once
+ * @pool: the pool.
+ * @pages: room for @nr pages.
+ * @nr: how many.
+ * @zero: as pages_bring().
+ * @reason: set where the return value is -ENOMEM.
+ *
+ * Return: 0, -ENOMEM, -EINTR.
  */
 int pages_get(struct segpool_pool *pool, struct page **pages, u32 nr, bool zero, u32 *reason)
 {
-	u32 got = 0;
-	int retained;
-	u32 need;
+	struct pages_want want = { .arrays = &pages, .per_array = nr, .nr = nr };
+	u32 retained;
 	int err;
 
-	*reason = SEGPOOL_REASON_NONE;
-	retained = retain_take(pool, pages, nr);
-	if (retained < 0) {
-		*reason = SEGPOOL_REASON_PHYSICAL;
-		return retained;
-	}
-	need = nr - retained;
-	if (need && !ceiling_reserve(need)) {
-		*reason = SEGPOOL_REASON_CEILING;
-		account_uncharge(&pool->account, need);
-		budget_wake(pool);
-		err = -ENOMEM;
-		goto err_put_retained;
-	}
-
-	err = system_pages(pages + retained, need, &got);
-	count(pool, SEGPOOL_C_SYSTEM_PAGES, got);
-	count(pool, SEGPOOL_C_ZEROED_PAGES, got);
-	if (err) {
-		if (err == -ENOMEM)
-			*reason = SEGPOOL_REASON_SYSTEM;
-		goto err_free_pages;
-	}
-
-	if (zero) {
-		clear_pages(pages, retained);
-		count(pool, SEGPOOL_C_ZEROED_PAGES, retained);
-	}
-	pressure_check(pool, nr);
-	return 0;
-
-err_free_pages:
-	release_pages(pages + retained, got);
-	uncharge(pool, need);
-err_put_retained:
-	pages_put(pool, pages, retained, true);
+	*reason = pages_reserve(pool, &want, &retained);
+	if (*reason)
+		return -ENOMEM;
+	err = pages_bring(pool, &want, retained, zero);
+	if (err == -ENOMEM)
+		*reason = SEGPOOL_REASON_SYSTEM;
 	return err;
+}
+
+/**
+ * region_table_headroom() - make room for a page table in the memory cgroup
+ * @region: to be mapped; one that was mapped before has its table.
+ *
+ * The kernel allocates page tables with a flag that lets the cgroup's OOM killer
+ * loose. A page that is charged in the way we want, and given back at once,
+ * leaves its charge with the processor for whoever comes next: most likely us.
+ *
+ * Context: may sleep.
+ * Return: whether there was room.
+ */
+bool region_table_headroom(const struct region *region)
+{
+	struct page *page;
+
+	if (test_bit(REGION_TABLE, &region->flags))
+		return true;
+	page = alloc_page(PAGE_GFP & ~__GFP_ZERO);
+	if (page)
+		put_page(page);
+	return page;
 }
 
 /*
  * Drops the pages that somebody still holds (direct I/O, a pipe, a debugger):
  * the pool's reference goes, the page lives on with its holder, and nobody else
- * ever gets it from us. Closes the gaps; returns how many pages are left.
+ * ever gets it from us. So do pages that the machine found to be broken. Closes
+ * the gaps; returns how many pages are left.
  *
  * The pages are unmapped and the translations flushed, so a reference that is
  * not there now can only be a short one that finds the page unmapped and goes
@@ -168,7 +213,7 @@ static u32 drop_pinned(struct segpool_pool *pool, struct page **pages, u32 nr)
 	for (i = 0; i < nr; i++) {
 		if (!pages[i])
 			continue;
-		if (likely(page_ref_count(pages[i]) == 1)) {
+		if (likely(page_ref_count(pages[i]) == 1 && !PageHWPoison(pages[i]))) {
 			pages[kept++] = pages[i];
 			continue;
 		}

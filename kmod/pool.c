@@ -56,6 +56,7 @@ struct segpool_pool *pool_create(void)
 	pool->inode = inode;
 	mutex_init(&pool->setup_lock);
 	mutex_init(&pool->limits_lock);
+	init_rwsem(&pool->admission);
 	init_waitqueue_head(&pool->wait);
 	init_waitqueue_head(&pool->pressure_wait);
 	region_queues_init(pool);
@@ -102,6 +103,8 @@ void pool_drain(struct segpool_pool *pool)
 		region_drain(pool, region_lookup(pool, i));
 		cond_resched();
 	}
+	/* Who waits finds that it is over. */
+	budget_wake(pool);
 }
 
 /**

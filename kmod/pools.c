@@ -30,10 +30,31 @@ void pools_for_each(void (*visit)(struct segpool_pool *pool, void *context), voi
 	mutex_unlock(&pools_lock);
 }
 
-/* An event's total over the pools that are closed; 0 for what is no event. */
-u64 pools_closed_total(enum segpool_counter counter)
+static void totals_add(struct segpool_pool *pool, u64 totals[SEGPOOL_NR_COUNTERS])
 {
-	return READ_ONCE(closed_totals[counter]);
+	u64 values[SEGPOOL_NR_COUNTERS];
+	u32 i;
+
+	counters_read(pool, values);
+	for (i = 0; i < SEGPOOL_NR_COUNTERS; i++)
+		totals[i] += values[i];
+}
+
+/**
+ * pools_totals() - the counters of all pools, and the events of closed ones
+ * @totals: indexed by enum segpool_counter; settings and peaks mean nothing.
+ *
+ * Context: may sleep.
+ */
+void pools_totals(u64 totals[SEGPOOL_NR_COUNTERS])
+{
+	struct segpool_pool *pool;
+
+	mutex_lock(&pools_lock);
+	memcpy(totals, closed_totals, sizeof(closed_totals));
+	list_for_each_entry(pool, &pools, node)
+		totals_add(pool, totals);
+	mutex_unlock(&pools_lock);
 }
 
 u32 pools_count(void)
@@ -67,6 +88,6 @@ void pools_remove(struct segpool_pool *pool)
 	counters_read(pool, values);
 	for (i = 0; i < SEGPOOL_NR_COUNTERS; i++)
 		if (counter_is_event(i))
-			WRITE_ONCE(closed_totals[i], closed_totals[i] + values[i]);
+			closed_totals[i] += values[i];
 	mutex_unlock(&pools_lock);
 }

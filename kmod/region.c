@@ -5,6 +5,7 @@
  */
 
 #include <linux/mm.h>
+#include <linux/nospec.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
@@ -12,7 +13,8 @@
 #include "segpool.h"
 #include "trace.h"
 
-#define CHUNK_BYTES (REGIONS_PER_CHUNK * sizeof(struct region))
+/* What the allocator takes for it. */
+#define CHUNK_BYTES PAGE_SIZE
 
 /* The region lock is one bit; this tells lockdep about it. */
 #ifdef CONFIG_LOCKDEP
@@ -88,27 +90,23 @@ static u32 regions_limit(const struct segpool_pool *pool, u64 carved)
 	return min_t(u32, carved >> 32, pool->nr_regions);
 }
 
-/* May a request for @nr regions succeed? A look without locks, to save work. */
-bool regions_available(const struct segpool_pool *pool, u32 nr)
+/* Is there room for @nr new regions? True for a moment only. */
+bool regions_uncarved(const struct segpool_pool *pool, u32 nr)
 {
 	u64 carved = atomic64_read(&pool->carved);
-	u32 freed = 0;
-	u32 class;
 
-	if (regions_limit(pool, carved) >= (u64)(u32)carved + nr)
-		return true;
-	for (class = 0; class < pool->nr_classes; class++)
-		freed += READ_ONCE(pool->queues[class].nr_freed);
-	return freed >= nr;
+	return regions_limit(pool, carved) >= (u64)(u32)carved + nr;
 }
 
 /* Returns NULL for an index that was never carved. */
 struct region *region_lookup(const struct segpool_pool *pool, u64 index)
 {
+	u32 carved = regions_carved(pool);
 	struct region *chunk;
 
-	if (index >= regions_carved(pool))
+	if (index >= carved)
 		return NULL;
+	index = array_index_nospec(index, carved);
 	/* Pairs with the release in chunk_create(). */
 	chunk = smp_load_acquire(&pool->chunks[index / REGIONS_PER_CHUNK]);
 	return &chunk[index % REGIONS_PER_CHUNK];
@@ -165,7 +163,7 @@ static bool chunk_create(struct segpool_pool *pool, u32 number, u32 *reason)
 	struct region *chunk;
 	u32 i;
 
-	BUILD_BUG_ON(sizeof(struct region) > 64);
+	BUILD_BUG_ON(sizeof(struct region) > 64 || CHUNK_BYTES > PAGE_SIZE);
 
 	/* Pairs with the release below. */
 	if (smp_load_acquire(&pool->chunks[number]))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Releasing: whole regions (FREE) and ranges inside them (DISCARD). */
+/* Releasing regions (FREE). */
 
 #include <linux/err.h>
 #include <linux/mm.h>
@@ -78,98 +78,5 @@ out_map_unlock:
 	map_unlock(pool);
 	if (!err)
 		budget_wake(pool);
-	return err;
-}
-
-/**
- * range_check() - check a range against the region size
- * @pool: the pool.
- * @range: from user space.
- * @first: set to the first page in the region.
- * @nr: set to the number of pages, at least 1.
- *
- * Return: 0 or -EINVAL.
- */
-int range_check(const struct segpool_pool *pool, const struct segpool_range *range, u32 *first,
-		u32 *nr)
-{
-	u64 size = pool_region_size(pool);
-
-	if (range->reserved || !range->length)
-		return -EINVAL;
-	if (!PAGE_ALIGNED(range->offset) || !PAGE_ALIGNED(range->length))
-		return -EINVAL;
-	if (range->offset >= size || range->length > size - range->offset)
-		return -EINVAL;
-	*first = range->offset >> PAGE_SHIFT;
-	*nr = range->length >> PAGE_SHIFT;
-	return 0;
-}
-
-/* Pages are handed back in portions, so that a release needs no memory. */
-#define DISCARD_PORTION 64
-
-static void discard_locked(struct segpool_pool *pool, struct vm_area_struct *vma,
-			   struct region *region, u32 first, u32 nr, bool retain)
-{
-	struct page *pages[DISCARD_PORTION];
-	u32 found = 0;
-	u32 i;
-
-	region_assert_locked(region);
-	if (!region->nr_pages)
-		return;
-
-	map_zap(vma, pool, region->index, first, nr);
-	for (i = first; i < first + nr; i++) {
-		if (region->pages[i]) {
-			pages[found++] = region->pages[i];
-			region->pages[i] = NULL;
-			region->nr_pages--;
-		}
-		if (found == DISCARD_PORTION || (found && i == first + nr - 1)) {
-			pages_put(pool, pages, found, retain);
-			found = 0;
-		}
-	}
-}
-
-/**
- * region_discard() - DISCARD of one range
- * @pool: the pool of the calling process.
- * @range: from user space, unchecked.
- * @retain: as region_release().
- *
- * Context: may sleep; takes the mmap lock.
- * Return: 0, -EINVAL, -ENOENT, -EALREADY, -ESTALE, -ENXIO, -EINTR.
- */
-int region_discard(struct segpool_pool *pool, const struct segpool_range *range, bool retain)
-{
-	struct vm_area_struct *vma;
-	struct region *region;
-	u32 first;
-	u32 nr;
-	int err;
-
-	err = range_check(pool, range, &first, &nr);
-	if (err)
-		return err;
-	region = region_lookup(pool, handle_index(range->handle));
-	if (!region)
-		return -ENOENT;
-	vma = map_lock(pool);
-	if (IS_ERR(vma))
-		return PTR_ERR(vma);
-	err = region_lock_killable(region);
-	if (err)
-		goto out_map_unlock;
-
-	err = word_check_active(region_word(region), range->handle);
-	if (!err)
-		discard_locked(pool, vma, region, first, nr, retain);
-
-	region_unlock(region);
-out_map_unlock:
-	map_unlock(pool);
 	return err;
 }

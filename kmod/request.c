@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Requests: handing regions out (ALLOC, REUSE) and backing parts of them
- * (POPULATE).
+ * Requests: handing regions out (ALLOC, REUSE).
  *
- * Pages are got before a region is: a page can be put back without a trace, a
- * carved region cannot.
+ * A request is first admitted: it takes a released region, or sees that there
+ * is room for a new one, and reserves its budget. That takes a moment, and is
+ * undone without a trace where one of the two is not to be had. Only then are
+ * pages brought from the system, which takes long. A new region is carved last,
+ * since that cannot be undone.
  */
 
 #include <linux/err.h>
@@ -21,28 +23,40 @@
  * @class: the class they will serve.
  * @flags: of the request.
  * @nr: number of regions.
+ * @handle: with REUSE: the one region it may be; otherwise 0.
+ * @claimed: @regions are released ones that the request owns; otherwise they
+ *	have yet to be carved.
  * @carved: they were carved for this request.
- * @regions: the regions, once claimed.
+ * @regions: the regions.
  * @pages: a page array for each, with SEGPOOL_POPULATE.
+ * @retained: so many of the pages are there already, once it is admitted.
+ * @reason: why it was refused.
  */
 struct unit {
 	struct segpool_pool *pool;
 	u32 class;
 	u32 flags;
 	u32 nr;
+	u64 handle;
+	bool claimed;
 	bool carved;
 	struct region **regions;
 	struct page ***pages;
+	u32 retained;
+	u32 reason;
 };
 
-static void unit_put_pages(struct unit *unit)
+static bool unit_populates(const struct unit *unit)
 {
-	u32 i;
+	return unit->flags & SEGPOOL_POPULATE;
+}
 
-	for (i = 0; i < unit->nr; i++) {
-		pages_put(unit->pool, unit->pages[i], unit->pool->region_pages, true);
-		pages_array_free(unit->pages[i], unit->pool->region_pages);
-	}
+static struct pages_want unit_want(const struct unit *unit)
+{
+	u32 region_pages = unit->pool->region_pages;
+
+	return (struct pages_want){ .arrays = unit->pages, .per_array = region_pages,
+				    .nr = unit->nr * region_pages };
 }
 
 static void unit_free_arrays(struct unit *unit)
@@ -53,13 +67,13 @@ static void unit_free_arrays(struct unit *unit)
 		pages_array_free(unit->pages[i], unit->pool->region_pages);
 }
 
-static int unit_alloc_arrays(struct unit *unit, u32 *reason)
+static int unit_alloc_arrays(struct unit *unit)
 {
 	u32 i;
 
 	memset(unit->pages, 0, unit->nr * sizeof(*unit->pages));
 	for (i = 0; i < unit->nr; i++) {
-		unit->pages[i] = pages_array_alloc(unit->pool->region_pages, reason);
+		unit->pages[i] = pages_array_alloc(unit->pool->region_pages, &unit->reason);
 		if (!unit->pages[i]) {
 			unit_free_arrays(unit);
 			return -ENOMEM;
@@ -68,52 +82,15 @@ static int unit_alloc_arrays(struct unit *unit, u32 *reason)
 	return 0;
 }
 
-/*
- * For all regions at once: two requests that got theirs one by one could each
- * have half of a budget that is enough for one of them.
- */
-static int unit_get_pages_many(struct unit *unit, u32 *reason)
+static void unit_put_pages(struct unit *unit)
 {
-	u32 region_pages = unit->pool->region_pages;
-	u32 total = unit->nr * region_pages;
-	struct page **all;
 	u32 i;
-	int err;
 
-	all = pages_array_alloc(total, reason);
-	if (!all)
-		return -ENOMEM;
-	err = pages_get(unit->pool, all, total, unit->flags & SEGPOOL_ZERO, reason);
-	for (i = 0; !err && i < unit->nr; i++)
-		memcpy(unit->pages[i], all + i * region_pages, region_pages * sizeof(*all));
-	pages_array_free(all, total);
-	return err;
+	for (i = 0; i < unit->nr; i++)
+		pages_put(unit->pool, unit->pages[i], unit->pool->region_pages, true);
 }
 
-static int unit_get_pages(struct unit *unit, u32 *reason)
-{
-	int err;
-
-	err = unit_alloc_arrays(unit, reason);
-	if (err)
-		return err;
-	if (unit->nr > 1)
-		err = unit_get_pages_many(unit, reason);
-	else
-		err = pages_get(unit->pool, unit->pages[0], unit->pool->region_pages,
-				unit->flags & SEGPOOL_ZERO, reason);
-	if (err)
-		unit_free_arrays(unit);
-	return err;
-}
-
-static bool unit_carve(struct unit *unit, u32 *reason)
-{
-	unit->carved = region_carve(unit->pool, unit->class, unit->nr, unit->regions, reason);
-	return unit->carved;
-}
-
-static bool unit_claim_other_class(struct unit *unit)
+static bool claim_other_class(struct unit *unit)
 {
 	u32 class;
 
@@ -124,63 +101,156 @@ static bool unit_claim_other_class(struct unit *unit)
 }
 
 /* The order of taking: released by the class, new, released by another class. */
-static int unit_claim(struct unit *unit, u32 *reason)
+static bool unit_claim(struct unit *unit)
 {
-	unit->carved = false;
-	if (unit->nr > 1) {
-		if (region_claim_run(unit->pool, unit->nr, unit->regions))
-			return 0;
-		return unit_carve(unit, reason) ? 0 : -ENOMEM;
-	}
-	if (region_claim_freed(unit->pool, unit->class, unit->regions) ||
-	    unit_carve(unit, reason) || unit_claim_other_class(unit))
-		return 0;
-	return -ENOMEM;
+	struct segpool_pool *pool = unit->pool;
+
+	if (unit->nr > 1)
+		unit->claimed = region_claim_run(pool, unit->nr, unit->regions);
+	else
+		unit->claimed = region_claim_freed(pool, unit->class, unit->regions);
+	if (unit->claimed || regions_uncarved(pool, unit->nr))
+		return true;
+	unit->claimed = unit->nr == 1 && claim_other_class(unit);
+	return unit->claimed;
 }
 
 static void unit_unclaim(struct unit *unit)
 {
 	u32 i;
 
+	if (!unit->claimed)
+		return;
 	for (i = unit->nr; i--;)
 		region_unclaim(unit->pool, unit->regions[i]);
-	/* Somebody may have been refused, and wait, because we had them. */
-	budget_wake(unit->pool);
+	unit->claimed = false;
 }
 
-/* The pages become the regions'; nothing has changed where this fails. */
-static int unit_map(struct unit *unit, u32 *reason)
+/* Region and budget, or neither. Wakes nobody: see budget_wait(). */
+static int unit_try_admit(struct unit *unit)
+{
+	struct pages_want want = unit_want(unit);
+	int err;
+
+	unit->claimed = false;
+	if (unit->handle) {
+		err = region_claim_named(unit->pool, unit->handle, unit->regions);
+		if (err)
+			return err;
+		unit->claimed = true;
+	} else if (!unit_claim(unit)) {
+		unit->reason = SEGPOOL_REASON_VIRTUAL;
+		return -ENOMEM;
+	}
+	if (!unit_populates(unit))
+		return 0;
+	unit->reason = pages_reserve(unit->pool, &want, &unit->retained);
+	if (!unit->reason)
+		return 0;
+	unit_unclaim(unit);
+	return -ENOMEM;
+}
+
+/*
+ * Another request may have held, for a moment, what this one needed, only to
+ * put it back because something else was missing. So a refusal counts only if
+ * no other request is in that moment.
+ */
+static int unit_admit(struct unit *unit)
+{
+	struct rw_semaphore *admission = &unit->pool->admission;
+	int err;
+
+	if (down_read_killable(admission))
+		return -EINTR;
+	err = unit_try_admit(unit);
+	up_read(admission);
+	if (err != -ENOMEM && err != -EBUSY)
+		return err;
+
+	if (down_write_killable(admission))
+		return -EINTR;
+	err = unit_try_admit(unit);
+	up_write(admission);
+	return err;
+}
+
+/* New regions, where the unit was admitted for such. */
+static int unit_carve(struct unit *unit)
 {
 	struct segpool_pool *pool = unit->pool;
-	struct vm_area_struct *vma;
-	struct region *region;
-	int err = 0;
+	bool admitted = true;
+
+	while (admitted && !unit->claimed) {
+		unit->carved = region_carve(pool, unit->class, unit->nr, unit->regions,
+					    &unit->reason);
+		if (unit->carved)
+			return 0;
+		if (unit->reason != SEGPOOL_REASON_VIRTUAL)
+			return -ENOMEM;
+		/* Another request took the room: is there a region after all? */
+		down_write(&pool->admission);
+		admitted = unit_claim(unit);
+		up_write(&pool->admission);
+	}
+	return admitted ? 0 : -ENOMEM;
+}
+
+static int unit_insert_one(struct unit *unit, struct vm_area_struct *vma, u32 number)
+{
+	struct region *region = unit->regions[number];
+
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	if (!region_table_headroom(region))
+		return -ENOMEM;
+	cond_resched();
+	return map_insert(vma, unit->pool, region->index, 0, unit->pages[number],
+			  unit->pool->region_pages);
+}
+
+static int unit_insert(struct unit *unit, struct vm_area_struct *vma)
+{
+	struct segpool_pool *pool = unit->pool;
+	int err;
 	u32 i;
 
-	vma = map_lock(pool);
-	if (IS_ERR(vma))
-		return PTR_ERR(vma);
 	for (i = 0; i < unit->nr; i++) {
-		err = map_insert(vma, pool, unit->regions[i]->index, 0, unit->pages[i],
-				 pool->region_pages);
+		err = unit_insert_one(unit, vma, i);
 		if (err)
 			goto err_unmap;
 	}
-	/* Under the mmap lock, so that an munmap() finds all that was mapped. */
-	for (i = 0; i < unit->nr; i++) {
-		region = unit->regions[i];
-		region->pages = unit->pages[i];
-		region->nr_pages = pool->region_pages;
-	}
-	map_unlock(pool);
 	return 0;
 
 err_unmap:
 	while (i--)
 		map_zap(vma, pool, unit->regions[i]->index, 0, pool->region_pages);
+	return err == -EINTR ? err : -ENOMEM;
+}
+
+/* The pages become the regions'; nothing has changed where this fails. */
+static int unit_map(struct unit *unit)
+{
+	struct segpool_pool *pool = unit->pool;
+	struct vm_area_struct *vma;
+	struct region *region;
+	int err;
+	u32 i;
+
+	unit->reason = SEGPOOL_REASON_SYSTEM;
+	vma = map_lock(pool);
+	if (IS_ERR(vma))
+		return PTR_ERR(vma);
+	err = unit_insert(unit, vma);
+	/* Under the mmap lock, so that an munmap() finds all that was mapped. */
+	for (i = 0; !err && i < unit->nr; i++) {
+		region = unit->regions[i];
+		region->pages = unit->pages[i];
+		region->nr_pages = pool->region_pages;
+		set_bit(REGION_TABLE, &region->flags);
+	}
 	map_unlock(pool);
-	*reason = SEGPOOL_REASON_SYSTEM;
-	return -ENOMEM;
+	return err;
 }
 
 static void count_reuse(struct unit *unit, u32 index, u32 old_class)
@@ -222,73 +292,111 @@ static void unit_hand_out(struct unit *unit, struct segpool_region *results)
 	}
 }
 
-/* One try to hand a unit out. */
-static int unit_alloc(struct unit *unit, struct segpool_region *results, u32 *reason)
+/* What was admitted becomes regions in use; all is put back where that fails. */
+static int unit_complete(struct unit *unit, struct segpool_region *results)
 {
-	bool populate = unit->flags & SEGPOOL_POPULATE;
-	int err;
+	struct pages_want want = unit_want(unit);
+	bool zero = unit->flags & SEGPOOL_ZERO;
+	int err = 0;
 
-	if (READ_ONCE(unit->pool->gone))
-		return -ENXIO;
-	if (!regions_available(unit->pool, unit->nr)) {
-		*reason = SEGPOOL_REASON_VIRTUAL;
-		return -ENOMEM;
+	if (unit_populates(unit)) {
+		err = pages_bring(unit->pool, &want, unit->retained, zero);
+		if (err) {
+			unit->reason = SEGPOOL_REASON_SYSTEM;
+			goto err_unclaim;
+		}
 	}
-	if (populate) {
-		err = unit_get_pages(unit, reason);
-		if (err)
-			return err;
-	}
-	err = unit_claim(unit, reason);
+	err = unit_carve(unit);
 	if (err)
 		goto err_put_pages;
-	if (populate) {
-		err = unit_map(unit, reason);
+	if (unit_populates(unit)) {
+		err = unit_map(unit);
 		if (err)
-			goto err_unclaim;
+			goto err_put_pages;
 	}
 	unit_hand_out(unit, results);
 	return 0;
 
-err_unclaim:
-	unit_unclaim(unit);
 err_put_pages:
-	if (populate)
+	if (unit_populates(unit))
 		unit_put_pages(unit);
+err_unclaim:
+	unit->claimed |= unit->carved;
+	unit_unclaim(unit);
+	/* Somebody may have been refused because we had it all. */
+	budget_wake(unit->pool);
 	return err;
 }
 
-static int unit_alloc_wait(struct unit *unit, struct segpool_region *results,
-			   struct budget_wait *wait, u32 *reason)
+/* One try to hand a unit out. */
+static int unit_try(struct unit *unit, struct segpool_region *results)
+{
+	int err = 0;
+
+	if (READ_ONCE(unit->pool->gone))
+		return -ENXIO;
+	unit->carved = false;
+	unit->reason = SEGPOOL_REASON_NONE;
+	if (unit_populates(unit))
+		err = unit_alloc_arrays(unit);
+	if (err)
+		return err;
+	err = unit_admit(unit);
+	if (!err)
+		err = unit_complete(unit, results);
+	if (err && unit_populates(unit))
+		unit_free_arrays(unit);
+	return err;
+}
+
+static int unit_request(struct unit *unit, struct segpool_region *results, struct budget_wait *wait)
 {
 	int err;
 
 	do {
-		err = unit_alloc(unit, results, reason);
-		if (err == -ENOMEM) {
-			err = budget_wait(wait, *reason);
-			if (!err)
-				err = -EAGAIN;
-		}
-	} while (err == -EAGAIN);
+		err = unit_try(unit, results);
+	} while (err == -ENOMEM && !(err = budget_wait(wait, unit->reason)));
 	return err;
 }
 
 /* All regions of the request as one unit. */
 static int alloc_contiguous(struct unit *unit, struct segpool_region *results,
-			    struct budget_wait *wait, u32 *reason)
+			    struct budget_wait *wait)
 {
 	int err = -ENOMEM;
 
+	unit->reason = SEGPOOL_REASON_SYSTEM;
 	unit->regions = kvcalloc(unit->nr, sizeof(*unit->regions), SEGPOOL_GFP);
 	unit->pages = kvcalloc(unit->nr, sizeof(*unit->pages), SEGPOOL_GFP);
 	if (unit->regions && unit->pages)
-		err = unit_alloc_wait(unit, results, wait, reason);
-	else
-		*reason = SEGPOOL_REASON_SYSTEM;
+		err = unit_request(unit, results, wait);
 	kvfree(unit->pages);
 	kvfree(unit->regions);
 	return err;
+}
+
+/* Regions one by one, as many as can be had. */
+static int alloc_singly(struct unit *unit, struct segpool_region *results, u32 count,
+			struct budget_wait *wait, u32 *done)
+{
+	int err;
+
+	for (*done = 0; *done < count; ++*done) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		err = unit_request(unit, results + *done, wait);
+		if (err)
+			return err;
+		cond_resched();
+	}
+	return 0;
+}
+
+static void unit_count_refusal(struct unit *unit, int err, u32 *reason)
+{
+	*reason = err == -ENOMEM ? unit->reason : SEGPOOL_REASON_NONE;
+	if (*reason)
+		count_refusal(unit->pool, unit->class, *reason);
 }
 
 /**
@@ -314,62 +422,20 @@ int request_alloc(struct segpool_pool *pool, u32 class, u32 flags, u32 timeout_m
 	struct unit unit = { .pool = pool, .class = class, .flags = flags, .nr = 1,
 			     .regions = &region, .pages = &pages };
 	struct budget_wait wait;
-	int err = 0;
+	int err;
 
-	*done = 0;
 	budget_wait_begin(&wait, pool, flags, timeout_ms);
 	if (flags & SEGPOOL_CONTIGUOUS) {
 		unit.nr = count;
-		err = alloc_contiguous(&unit, results, &wait, reason);
+		err = alloc_contiguous(&unit, results, &wait);
 		*done = err ? 0 : count;
 	} else {
-		while (*done < count && !err) {
-			if (fatal_signal_pending(current)) {
-				err = -EINTR;
-				break;
-			}
-			err = unit_alloc_wait(&unit, results + *done, &wait, reason);
-			if (!err)
-				++*done;
-			cond_resched();
-		}
+		err = alloc_singly(&unit, results, count, &wait, done);
 	}
 	budget_wait_end(&wait);
 
-	if (err == -ENOMEM)
-		count_refusal(pool, class, *reason);
-	else
-		*reason = SEGPOOL_REASON_NONE;
+	unit_count_refusal(&unit, err, reason);
 	return *done ? 0 : err;
-}
-
-/* One try to take back a named region. */
-static int unit_reuse(struct unit *unit, u64 handle, struct segpool_region *result, u32 *reason)
-{
-	bool populate = unit->flags & SEGPOOL_POPULATE;
-	int err;
-
-	if (READ_ONCE(unit->pool->gone))
-		return -ENXIO;
-	err = region_claim_named(unit->pool, handle, unit->regions);
-	if (err)
-		return err;
-	if (populate) {
-		err = unit_get_pages(unit, reason);
-		if (err)
-			goto err_unclaim;
-		err = unit_map(unit, reason);
-		if (err)
-			goto err_put_pages;
-	}
-	unit_hand_out(unit, result);
-	return 0;
-
-err_put_pages:
-	unit_put_pages(unit);
-err_unclaim:
-	unit_unclaim(unit);
-	return err;
 }
 
 /**
@@ -391,175 +457,16 @@ int request_reuse(struct segpool_pool *pool, u64 handle, u32 class, u32 flags, u
 	struct region *region;
 	struct page **pages;
 	struct unit unit = { .pool = pool, .class = class, .flags = flags, .nr = 1,
-			     .regions = &region, .pages = &pages };
+			     .handle = handle, .regions = &region, .pages = &pages };
 	struct budget_wait wait;
 	int err;
 
-	budget_wait_begin(&wait, pool, flags, timeout_ms);
-	do {
-		err = unit_reuse(&unit, handle, result, reason);
-		if (err == -ENOMEM) {
-			err = budget_wait(&wait, *reason);
-			if (!err)
-				err = -EAGAIN;
-		}
-	} while (err == -EAGAIN);
-	budget_wait_end(&wait);
-
-	if (err == -ENOMEM)
-		count_refusal(pool, class, *reason);
-	else
-		*reason = SEGPOOL_REASON_NONE;
-	return err;
-}
-
-/* The next run of missing pages from @from on; false where there is none. */
-static bool next_hole(const struct region *region, u32 from, u32 end, u32 *start, u32 *nr)
-{
-	while (from < end && region->pages[from])
-		from++;
-	*start = from;
-	while (from < end && !region->pages[from])
-		from++;
-	*nr = from - *start;
-	return *nr;
-}
-
-/* Maps @pages into the holes between @first and @end: all or none. */
-static int fill_holes(struct segpool_pool *pool, struct vm_area_struct *vma,
-		      struct region *region, u32 first, u32 end, struct page **pages)
-{
-	u32 start, nr, next;
-	u32 used = 0;
-	int err;
-
-	for (next = first; next_hole(region, next, end, &start, &nr); next = start + nr) {
-		err = map_insert(vma, pool, region->index, start, pages + used, nr);
-		if (err) {
-			end = start;
-			goto err_unmap;
-		}
-		used += nr;
-	}
-
-	used = 0;
-	for (next = first; next < end; next++) {
-		if (region->pages[next])
-			continue;
-		region->pages[next] = pages[used++];
-		region->nr_pages++;
-	}
-	return 0;
-
-err_unmap:
-	for (next = first; next_hole(region, next, end, &start, &nr); next = start + nr)
-		map_zap(vma, pool, region->index, start, nr);
-	return -ENOMEM;
-}
-
-static int populate_locked(struct segpool_pool *pool, struct vm_area_struct *vma,
-			   struct region *region, u32 first, u32 end, bool zero, u32 *reason)
-{
-	u32 start, nr, next;
-	struct page **pages;
-	u32 missing = 0;
-	int err;
-
-	region_assert_locked(region);
-	if (!region->pages)
-		region->pages = pages_array_alloc(pool->region_pages, reason);
-	if (!region->pages)
-		return -ENOMEM;
-
-	for (next = first; next_hole(region, next, end, &start, &nr); next = start + nr)
-		missing += nr;
-	if (!missing)
-		return 0;
-	pages = pages_array_alloc(missing, reason);
-	if (!pages)
-		return -ENOMEM;
-
-	err = pages_get(pool, pages, missing, zero, reason);
-	if (err)
-		goto out_free_array;
-	err = fill_holes(pool, vma, region, first, end, pages);
-	if (err) {
-		*reason = SEGPOOL_REASON_SYSTEM;
-		pages_put(pool, pages, missing, true);
-	}
-out_free_array:
-	pages_array_free(pages, missing);
-	return err;
-}
-
-/* One try to back a range. Sets @class to the region's once that is known. */
-static int range_populate(struct segpool_pool *pool, const struct segpool_range *range, u32 flags,
-			  u32 *class, u32 *reason)
-{
-	struct vm_area_struct *vma;
-	struct region *region;
-	u32 first;
-	bool zero;
-	u32 nr;
-	int err;
-
-	err = range_check(pool, range, &first, &nr);
-	if (err)
-		return err;
-	region = region_lookup(pool, handle_index(range->handle));
-	if (!region)
+	/* No handle at all; in a unit it would mean "any region". */
+	if (!handle)
 		return -ENOENT;
-	vma = map_lock(pool);
-	if (IS_ERR(vma))
-		return PTR_ERR(vma);
-	err = region_lock_killable(region);
-	if (err)
-		goto out_map_unlock;
-
-	err = word_check_active(region_word(region), range->handle);
-	if (err)
-		goto out_region_unlock;
-	*class = word_class(region_word(region));
-	zero = (flags & SEGPOOL_ZERO) || test_bit(REGION_ZERO, &region->flags);
-	err = populate_locked(pool, vma, region, first, first + nr, zero, reason);
-
-out_region_unlock:
-	region_unlock(region);
-out_map_unlock:
-	map_unlock(pool);
-	return err;
-}
-
-/**
- * request_populate() - POPULATE of one range
- * @pool: the pool of the calling process.
- * @range: from user space, unchecked.
- * @flags: checked by the caller.
- * @timeout_ms: with SEGPOOL_WAIT.
- * @reason: set where the return value is -ENOMEM.
- *
- * Context: may sleep; takes the mmap lock; killable.
- * Return: 0, -EINVAL, -ENOENT, -EALREADY, -ESTALE, -ENOMEM, -EINTR, -ENXIO.
- */
-int request_populate(struct segpool_pool *pool, const struct segpool_range *range, u32 flags,
-		     u32 timeout_ms, u32 *reason)
-{
-	struct budget_wait wait;
-	u32 class = 0;
-	int err;
-
 	budget_wait_begin(&wait, pool, flags, timeout_ms);
-	do {
-		err = range_populate(pool, range, flags, &class, reason);
-		if (err == -ENOMEM) {
-			err = budget_wait(&wait, *reason);
-			if (!err)
-				err = -EAGAIN;
-		}
-	} while (err == -EAGAIN);
+	err = unit_request(&unit, result, &wait);
 	budget_wait_end(&wait);
-
-	if (err == -ENOMEM)
-		count_refusal(pool, class, *reason);
+	unit_count_refusal(&unit, err, reason);
 	return err;
 }

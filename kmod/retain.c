@@ -65,6 +65,8 @@ static u32 magazine_fill(struct segpool_pool *pool, struct page **pages, u32 nr,
 
 	lockdep_assert_held(&retain->lock);
 
+	if (!nr)
+		return 0;
 	magazine = list_first_entry_or_null(&retain->magazines, struct magazine, node);
 	if (!magazine || !magazine_accepts(pool, magazine)) {
 		if (!*spare)
@@ -150,42 +152,62 @@ static void magazines_free(struct list_head *magazines)
 		magazine_free(magazine);
 }
 
-/**
- * retain_take() - reserve the physical budget for a request
- * @pool: the pool.
- * @pages: room for @nr pages.
- * @nr: how many are wanted.
- *
- * Takes retained pages, newest first, and charges what is missing: both or
- * neither, in one step, so that of two requests of which one fits one gets it.
- *
- * Return: how many pages were retained; they are accounted as physical now, as
- * are the others, which the caller has to bring. -ENOMEM: the budget is used up.
- */
-int retain_take(struct segpool_pool *pool, struct page **pages, u32 nr)
+/* Draws @nr pages, newest first, into the arrays of @want. */
+static void retain_draw(struct retain *retain, const struct pages_want *want, u32 nr,
+			struct list_head *empty)
 {
-	struct retain *retain = &pool->retain;
 	struct magazine *magazine;
-	LIST_HEAD(empty);
 	u32 done = 0;
-	u32 take;
+	u32 part;
+
+	lockdep_assert_held(&retain->lock);
+
+	while (done < nr) {
+		magazine = list_first_entry(&retain->magazines, struct magazine, node);
+		part = min(nr - done, want->per_array - done % want->per_array);
+		done += magazine_draw(retain, magazine, pages_slot(want, done), part, empty);
+	}
+}
+
+/**
+ * retain_reserve() - reserve the budgets for a request, retained pages first
+ * @pool: the pool.
+ * @want: where the pages shall go, and how many.
+ * @retained: set to how many pages were retained: the first ones of @want.
+ *
+ * Takes retained pages and charges what is missing, to the pool and to the
+ * ceiling: all or nothing, in one step, so that of two requests of which one
+ * fits one gets it. All pages are accounted as physical then; what is missing
+ * the caller has to bring.
+ *
+ * Return: SEGPOOL_REASON_NONE, _PHYSICAL or _CEILING.
+ */
+enum segpool_reason retain_reserve(struct segpool_pool *pool, const struct pages_want *want,
+				   u32 *retained)
+{
+	enum segpool_reason reason = SEGPOOL_REASON_NONE;
+	struct retain *retain = &pool->retain;
+	LIST_HEAD(empty);
+	u32 missing;
 
 	spin_lock(&retain->lock);
-	take = min(nr, retain->nr_pages);
-	if (take < nr && !account_charge(&pool->account, nr - take)) {
-		spin_unlock(&retain->lock);
-		return -ENOMEM;
+	*retained = min(want->nr, retain->nr_pages);
+	missing = want->nr - *retained;
+	if (missing && !account_charge(&pool->account, missing)) {
+		reason = SEGPOOL_REASON_PHYSICAL;
+	} else if (missing && !ceiling_charge(missing)) {
+		account_uncharge(&pool->account, missing);
+		reason = SEGPOOL_REASON_CEILING;
+	} else {
+		retain_draw(retain, want, *retained, &empty);
+		account_unretain(&pool->account, *retained);
 	}
-	while (done < take) {
-		magazine = list_first_entry(&retain->magazines, struct magazine, node);
-		done += magazine_draw(retain, magazine, pages + done, take - done, &empty);
-	}
-	account_unretain(&pool->account, done);
 	spin_unlock(&retain->lock);
 
 	magazines_free(&empty);
-	count(pool, SEGPOOL_C_RETAINED_REUSED_PAGES, done);
-	return done;
+	if (!reason)
+		count(pool, SEGPOOL_C_RETAINED_REUSED_PAGES, *retained);
+	return reason;
 }
 
 /* Gives pages that were retained, and are in no magazine any more, to the system. */

@@ -8,6 +8,7 @@
  *   pools_lock (mutex)		list of pools, totals of the closed ones
  *   limits_lock (mutex)	one change of a pool's limits at a time
  *   mmap lock of the owner	for reading; whoever looks at the mapping
+ *   admission (rwsem)		a request takes its region and its budget
  *   region lock (bit)		pages and mapping of one active region
  *   queue.lock (spinlock)	one class's released regions
  *   retain.lock (spinlock)	a pool's retained pages
@@ -28,6 +29,7 @@
 #include <linux/mm_types.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
+#include <linux/rwsem.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -38,6 +40,7 @@
 #include "compat.h"
 #include "word.h"
 
+struct budget_wait;
 struct dentry;
 struct file;
 struct inode;
@@ -53,7 +56,7 @@ struct vm_area_struct;
 /**
  * struct region - one slice of the reservation
  * @word: state word (word.h).
- * @flags: REGION_LOCK, REGION_ZERO.
+ * @flags: REGION_LOCK, REGION_ZERO, REGION_TABLE.
  * @pages: region_pages pointers, NULL where there is no page; NULL where the
  *	region has none at all. Region lock while active, the claimer's own
  *	while claimed.
@@ -74,9 +77,11 @@ struct region {
 #define REGION_LOCK 0
 /* Its present owner asked for zeroes: pages that come later are zeroed too. */
 #define REGION_ZERO 1
+/* It had pages before, so its page table is there. */
+#define REGION_TABLE 2
 
-/* Descriptors are made 64 at a time, when the first of them is carved. */
-#define REGIONS_PER_CHUNK 64
+/* Descriptors are made a page at a time, when the first of them is carved. */
+#define REGIONS_PER_CHUNK ((u32)(PAGE_SIZE / sizeof(struct region)))
 
 /**
  * struct class_queue - released regions of one class, oldest first
@@ -136,6 +141,9 @@ struct retain {
  * @retain_age: jiffies, 0 for ever. Written under @limits_lock.
  * @watermark: percent. Written under @limits_lock.
  * @account: physical and retained pages.
+ * @admission: held for reading while a request takes what it needs, for writing
+ *	to be sure that it is refused for what others have, not for what they
+ *	are about to put back.
  * @queues: released regions by class.
  * @retain: retained pages.
  * @wait: requests that wait for budget.
@@ -176,6 +184,7 @@ struct segpool_pool {
 	u32 watermark;
 	struct account account;
 
+	struct rw_semaphore admission;
 	struct class_queue queues[SEGPOOL_MAX_CLASSES];
 	struct retain retain;
 
@@ -242,7 +251,7 @@ static inline void pool_put(struct segpool_pool *pool)
 void pools_add(struct segpool_pool *pool);
 void pools_remove(struct segpool_pool *pool);
 void pools_for_each(void (*visit)(struct segpool_pool *pool, void *context), void *context);
-u64 pools_closed_total(enum segpool_counter counter);
+void pools_totals(u64 totals[SEGPOOL_NR_COUNTERS]);
 u32 pools_count(void);
 u32 pools_created(void);
 
@@ -251,21 +260,22 @@ int request_alloc(struct segpool_pool *pool, u32 class, u32 flags, u32 timeout_m
 		  struct segpool_region *results, u32 count, u32 *done, u32 *reason);
 int request_reuse(struct segpool_pool *pool, u64 handle, u32 class, u32 flags, u32 timeout_ms,
 		  struct segpool_region *result, u32 *reason);
-int request_populate(struct segpool_pool *pool, const struct segpool_range *range, u32 flags,
-		     u32 timeout_ms, u32 *reason);
 
 /* release.c */
 int region_release(struct segpool_pool *pool, u64 handle, bool retain);
-int region_discard(struct segpool_pool *pool, const struct segpool_range *range, bool retain);
-int range_check(const struct segpool_pool *pool, const struct segpool_range *range, u32 *first,
-		u32 *nr);
+
+/* range.c */
+int range_discard(struct segpool_pool *pool, const struct segpool_range *range, bool retain);
+int range_populate(struct segpool_pool *pool, const struct segpool_range *range, bool zero,
+		   struct budget_wait *wait, u32 *reason);
 
 /* wait.c */
 struct budget_wait {
 	struct segpool_pool *pool;
 	struct wait_queue_head *queue;
 	struct wait_queue_entry entry;
-	long timeout;
+	unsigned long deadline;
+	bool allowed;
 };
 
 void budget_wait_begin(struct budget_wait *wait, struct segpool_pool *pool, u32 flags,
@@ -313,7 +323,7 @@ void region_chunks_destroy(struct segpool_pool *pool);
 u32 regions_carved(const struct segpool_pool *pool);
 u32 regions_budget(const struct segpool_pool *pool);
 u32 regions_set_budget(struct segpool_pool *pool, u32 regions);
-bool regions_available(const struct segpool_pool *pool, u32 nr);
+bool regions_uncarved(const struct segpool_pool *pool, u32 nr);
 bool region_carve(struct segpool_pool *pool, u32 class, u32 nr, struct region **regions,
 		  u32 *reason);
 bool region_claim_freed(struct segpool_pool *pool, u32 class, struct region **region);
@@ -338,6 +348,28 @@ static inline u64 region_word(const struct region *region)
 }
 
 /* pages.c */
+
+/**
+ * struct pages_want - pages that a request wants
+ * @arrays: where they go.
+ * @per_array: room in each array.
+ * @nr: how many in all, from the first array on.
+ */
+struct pages_want {
+	struct page ***arrays;
+	u32 per_array;
+	u32 nr;
+};
+
+static inline struct page **pages_slot(const struct pages_want *want, u32 number)
+{
+	return &want->arrays[number / want->per_array][number % want->per_array];
+}
+
+enum segpool_reason pages_reserve(struct segpool_pool *pool, const struct pages_want *want,
+				  u32 *retained);
+int pages_bring(struct segpool_pool *pool, const struct pages_want *want, u32 retained, bool zero);
+bool region_table_headroom(const struct region *region);
 struct page **pages_array_alloc(u32 nr, u32 *reason);
 void pages_array_free(struct page **pages, u32 nr);
 int pages_get(struct segpool_pool *pool, struct page **pages, u32 nr, bool zero, u32 *reason);
@@ -349,7 +381,8 @@ void retain_queue_exit(void);
 void retain_init(struct segpool_pool *pool);
 void retain_close(struct segpool_pool *pool);
 u32 retain_put(struct segpool_pool *pool, struct page **pages, u32 nr);
-int retain_take(struct segpool_pool *pool, struct page **pages, u32 nr);
+enum segpool_reason retain_reserve(struct segpool_pool *pool, const struct pages_want *want,
+				   u32 *retained);
 u64 retain_trim(struct segpool_pool *pool, u64 target, enum segpool_counter counter);
 void retain_limits_changed(struct segpool_pool *pool);
 void retained_release(struct segpool_pool *pool, struct page **pages, u32 nr);
@@ -366,6 +399,9 @@ void map_unlock(struct segpool_pool *pool);
 int map_insert(struct vm_area_struct *vma, struct segpool_pool *pool, u32 index, u32 first,
 	       struct page **pages, u32 nr);
 void map_zap(struct vm_area_struct *vma, struct segpool_pool *pool, u32 index, u32 first, u32 nr);
-int map_attach(struct segpool_pool *pool, struct vm_area_struct *vma);
+void map_zap_all(struct segpool_pool *pool);
+
+/* vma.c */
+int vma_attach(struct segpool_pool *pool, struct vm_area_struct *vma);
 
 #endif

@@ -73,12 +73,13 @@ static unsigned long shrink_count(struct shrinker *unused, struct shrink_control
 
 static unsigned long shrink_scan(struct shrinker *unused, struct shrink_control *control)
 {
-	unsigned long magazines = DIV_ROUND_UP(control->nr_to_scan, MAGAZINE_PAGES);
+	unsigned long left = DIV_ROUND_UP(control->nr_to_scan, MAGAZINE_PAGES);
+	unsigned long magazines = left;
 	LIST_HEAD(taken);
 
 	list_lru_walk_one(magazine_list(), control->nid, control->memcg, magazine_isolate, &taken,
-			  &magazines);
-	control->nr_scanned = control->nr_to_scan;
+			  &left);
+	control->nr_scanned = (magazines - left) * MAGAZINE_PAGES;
 	return magazines_dispose(&taken) ?: SHRINK_STOP;
 }
 
@@ -93,7 +94,8 @@ u64 shrink_all(u64 pages)
 {
 	LIST_HEAD(taken);
 
-	list_lru_walk(magazine_list(), magazine_isolate, &taken, DIV_ROUND_UP(pages, MAGAZINE_PAGES));
+	list_lru_walk(magazine_list(), magazine_isolate, &taken,
+		      DIV_ROUND_UP(pages, MAGAZINE_PAGES));
 	return magazines_dispose(&taken);
 }
 
@@ -103,9 +105,10 @@ int shrink_init(void)
 
 	/*
 	 * Seeks 0: retained pages are the cheapest there are to get back, so
-	 * they go before anything that would have to be read again.
+	 * they go before anything that would have to be read again. Batches of
+	 * a magazine, since less cannot be taken.
 	 */
-	shrinker = compat_shrinker_alloc(shrink_count, shrink_scan, 0);
+	shrinker = compat_shrinker_alloc(shrink_count, shrink_scan, 0, MAGAZINE_PAGES);
 	if (!shrinker)
 		return -ENOMEM;
 	err = magazines_init(shrinker);

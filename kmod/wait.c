@@ -15,6 +15,9 @@
 /* Pressure by the system's reclaim is reported for this long. */
 #define RECLAIM_PRESSURE_JIFFIES HZ
 
+/* How often who waits for the ceiling looks at it unwoken. */
+#define CEILING_LOOK_JIFFIES ((long)HZ / 10)
+
 /* Requests of all pools that wait for the ceiling. */
 static DECLARE_WAIT_QUEUE_HEAD(ceiling_queue);
 
@@ -30,7 +33,9 @@ void budget_wait_begin(struct budget_wait *wait, struct segpool_pool *pool, u32 
 {
 	wait->pool = pool;
 	wait->queue = NULL;
-	wait->timeout = flags & SEGPOOL_WAIT ? msecs_to_jiffies(timeout_ms) : 0;
+	wait->allowed = flags & SEGPOOL_WAIT;
+	/* The running tick does not count, lest the time be short. */
+	wait->deadline = jiffies + msecs_to_jiffies(timeout_ms) + 1;
 	init_wait_entry(&wait->entry, 0);
 	wait->entry.func = woken_wake_function;
 }
@@ -61,27 +66,31 @@ static void wait_on(struct budget_wait *wait, struct wait_queue_head *queue)
  * @reason: why it was refused.
  *
  * The first call for a reason only enters the queue, so that the next try comes
- * after it and no wake-up is lost between the two.
+ * after it and no wake-up is lost between the two. A try that is refused for a
+ * budget must not wake anybody, or two waiters would wake each other for ever.
  *
  * Context: sleeps, with no lock held.
  * Return: 0: try again; -ENOMEM: no use, or the time is over; -EINTR: a signal.
  */
 int budget_wait(struct budget_wait *wait, enum segpool_reason reason)
 {
-	struct wait_queue_head *queue;
+	bool ceiling = reason == SEGPOOL_REASON_CEILING;
+	struct wait_queue_head *queue = ceiling ? &ceiling_queue : &wait->pool->wait;
+	long left = wait->deadline - jiffies;
 
 	/* Nothing wakes who waits for the system's memory. */
-	if (!wait->timeout || reason == SEGPOOL_REASON_SYSTEM)
+	if (!wait->allowed || reason == SEGPOOL_REASON_SYSTEM || left <= 0)
 		return -ENOMEM;
 	if (signal_pending(current))
 		return -EINTR;
-
-	queue = reason == SEGPOOL_REASON_CEILING ? &ceiling_queue : &wait->pool->wait;
 	if (wait->queue != queue) {
 		wait_on(wait, queue);
 		return 0;
 	}
-	wait->timeout = wait_woken(&wait->entry, TASK_INTERRUPTIBLE, wait->timeout);
+	/* Nor is anybody woken when the administrator raises the ceiling. */
+	if (ceiling)
+		left = min(left, CEILING_LOOK_JIFFIES);
+	wait_woken(&wait->entry, TASK_INTERRUPTIBLE, left);
 	return signal_pending(current) ? -EINTR : 0;
 }
 
