@@ -62,7 +62,7 @@ void map_zap(struct vm_area_struct *vma, struct segpool_pool *pool, u32 index, u
 {
 	unsigned long address = map_address(pool, index, first);
 
-	mmap_assert_locked(pool->mm);
+	lockdep_assert_held(&pool->mm->mmap_lock);
 	/*
 	 * zap_vma_ptes() does nothing to a mapping that is not VM_PFNMAP. The
 	 * other way covers all mappings of the pool's own address space, which

@@ -21,6 +21,9 @@
  */
 #define PAGE_GFP (GFP_HIGHUSER | __GFP_ACCOUNT | __GFP_ZERO | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
+/* A 64th of the memory is left for others: 256 MiB of 16 GiB. */
+#define SYSTEM_MARGIN_SHARE 64
+
 /**
  * pages_array_alloc() - an array of page pointers, all NULL
  * @nr: how many.
@@ -96,6 +99,22 @@ static void put_slots(struct segpool_pool *pool, const struct pages_want *want, 
 	}
 }
 
+/*
+ * Would the system have anything left for others? Without this the pages are to
+ * be had down to the last, and somebody else's next page fault calls the OOM
+ * killer. An estimate, and no reservation: requests of other pools at the same
+ * moment can go some way into the margin, which is there for that.
+ */
+static bool system_has(u32 nr)
+{
+	long needed = totalram_pages() / SYSTEM_MARGIN_SHARE + nr;
+
+	while (si_mem_available() < needed)
+		if (fatal_signal_pending(current) || !shrink_all(nr))
+			return false;
+	return true;
+}
+
 static int system_page(struct page **page, u32 number)
 {
 	if (!(number % 32)) {
@@ -131,6 +150,8 @@ int pages_bring(struct segpool_pool *pool, const struct pages_want *want, u32 re
 	}
 	count(pool, SEGPOOL_C_ZEROED_PAGES, i);
 
+	if (retained < want->nr && !system_has(want->nr - retained))
+		err = -ENOMEM;
 	for (i = retained; !err && i < want->nr; i += !err)
 		err = system_page(pages_slot(want, i), i - retained);
 	count(pool, SEGPOOL_C_SYSTEM_PAGES, i - retained);

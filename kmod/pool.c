@@ -341,7 +341,7 @@ int pool_reserve(struct segpool_pool *pool, unsigned long base, u32 nr_regions)
 {
 	int err;
 
-	mmap_assert_write_locked(pool->mm);
+	lockdep_assert_held_write(&pool->mm->mmap_lock);
 	if (pool->nr_regions)
 		return -EBUSY;
 	err = region_chunks_create(pool, nr_regions);

@@ -71,8 +71,9 @@ static vm_fault_t vma_fault(struct vm_fault *vmf)
 	if (region) {
 		/*
 		 * Not killable: who holds the lock maps or unmaps one region,
-		 * and at most allocates one page. The address may lie in the VMA's copy that a failing mremap()
-		 * had made; only the original may be filled.
+		 * and at most allocates one page. The address may lie in the
+		 * VMA's copy that a failing mremap() had made; only the
+		 * original may be filled.
 		 */
 		region_lock(region);
 		if (word_state(region_word(region)) == REGION_ACTIVE &&
