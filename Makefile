@@ -18,6 +18,7 @@ help:
 		'make selftests       the test programs, in build/selftests' \
 		'make demo-host       the demo on this machine'\''s kernel, where segpool.ko is loaded' \
 		'make bench           counts the instructions of each operation in a guest' \
+		'make mutants         takes one thing out of the module at a time: do the tests notice?' \
 		'make shell           an interactive guest with the module loaded (KERNEL=6.12, MEM=4G, SMP=4)' \
 		'make lint            sparse, checkpatch and shellcheck' \
 		'make install         the library, and the module if it was built (prefix=/usr/local, DESTDIR=)' \
@@ -49,6 +50,9 @@ check:
 bench:
 	@selftests/bench/run
 
+mutants:
+	@selftests/mutants/run
+
 shell:
 	@$(guest)/shell
 
@@ -72,5 +76,5 @@ clean:
 distclean-cache: clean
 	rm -rf "$${SEGPOOL_CACHE:-$$HOME/.cache/segpool}"
 
-.PHONY: help all modules lib selftests demo demo-host check bench shell lint install uninstall \
+.PHONY: help all modules lib selftests demo demo-host check bench mutants shell lint install uninstall \
 	clean distclean-cache
