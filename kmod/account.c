@@ -3,7 +3,6 @@
 
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
-#include <linux/sizes.h>
 
 #include "segpool.h"
 

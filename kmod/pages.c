@@ -64,13 +64,28 @@ static void uncharge(struct segpool_pool *pool, u32 nr)
 	budget_wake(pool);
 }
 
+/*
+ * Pages that some pool only retains are no reason to refuse; but a request that
+ * would not fit without them either must not cost the others theirs.
+ */
+static bool ceiling_make_room(u32 nr)
+{
+	u64 retained = pools_retained();
+
+	if (!retained || ceiling_used() + nr > ceiling_limit() + retained)
+		return false;
+	shrink_all(nr);
+	cond_resched();
+	return true;
+}
+
 /**
  * pages_reserve() - the budgets for a request
  * @pool: the pool.
  * @want: where the pages shall go, and how many.
  * @retained: set to how many of them are there already.
  *
- * To be followed by pages_bring().
+ * To be followed by pages_bring() or pages_unreserve().
  *
  * Context: may sleep; killable.
  * Return: SEGPOOL_REASON_NONE; _PHYSICAL or _CEILING with nothing reserved.
@@ -78,12 +93,13 @@ static void uncharge(struct segpool_pool *pool, u32 nr)
 enum segpool_reason pages_reserve(struct segpool_pool *pool, const struct pages_want *want,
 				  u32 *retained)
 {
-	enum segpool_reason reason = retain_reserve(pool, want, retained);
+	enum segpool_reason reason;
 
-	/* Pages that some pool only retains are no reason to refuse. */
-	while (reason == SEGPOOL_REASON_CEILING && shrink_all(want->nr) &&
-	       !fatal_signal_pending(current))
+	do {
 		reason = retain_reserve(pool, want, retained);
+	} while (!fatal_signal_pending(current) &&
+		 ((reason == SEGPOOL_REASON_PHYSICAL && retain_wait_leaving(pool)) ||
+		  (reason == SEGPOOL_REASON_CEILING && ceiling_make_room(want->nr))));
 	return reason;
 }
 
@@ -99,6 +115,14 @@ static void put_slots(struct segpool_pool *pool, const struct pages_want *want, 
 	}
 }
 
+/* Takes back what pages_reserve() did. */
+void pages_unreserve(struct segpool_pool *pool, const struct pages_want *want, u32 retained)
+{
+	put_slots(pool, want, 0, retained, true);
+	if (retained < want->nr)
+		uncharge(pool, want->nr - retained);
+}
+
 /*
  * Would the system have anything left for others? Without this the pages are to
  * be had down to the last, and somebody else's next page fault calls the OOM
@@ -107,11 +131,16 @@ static void put_slots(struct segpool_pool *pool, const struct pages_want *want, 
  */
 static bool system_has(u32 nr)
 {
-	long needed = totalram_pages() / SYSTEM_MARGIN_SHARE + nr;
+	u64 needed = totalram_pages() / SYSTEM_MARGIN_SHARE + nr;
+	u64 available = si_mem_available();
 
-	while (si_mem_available() < needed)
-		if (fatal_signal_pending(current) || !shrink_all(nr))
+	while (available < needed) {
+		if (available + pools_retained() < needed || fatal_signal_pending(current))
 			return false;
+		shrink_all(needed - available);
+		cond_resched();
+		available = si_mem_available();
+	}
 	return true;
 }
 
@@ -144,13 +173,15 @@ int pages_bring(struct segpool_pool *pool, const struct pages_want *want, u32 re
 	int err = 0;
 	u32 i;
 
-	for (i = 0; zero && i < retained; i++) {
+	for (i = 0; zero && !err && i < retained; i++) {
 		clear_highpage(*pages_slot(want, i));
 		cond_resched();
+		if (fatal_signal_pending(current))
+			err = -EINTR;
 	}
 	count(pool, SEGPOOL_C_ZEROED_PAGES, i);
 
-	if (retained < want->nr && !system_has(want->nr - retained))
+	if (!err && retained < want->nr && !system_has(want->nr - retained))
 		err = -ENOMEM;
 	for (i = retained; !err && i < want->nr; i += !err)
 		err = system_page(pages_slot(want, i), i - retained);
@@ -163,6 +194,7 @@ int pages_bring(struct segpool_pool *pool, const struct pages_want *want, u32 re
 		uncharge(pool, want->nr - i);
 		return err;
 	}
+	count(pool, SEGPOOL_C_RETAINED_REUSED_PAGES, retained);
 	pressure_check(pool, want->nr);
 	return 0;
 }
@@ -192,27 +224,39 @@ int pages_get(struct segpool_pool *pool, struct page **pages, u32 nr, bool zero,
 	return err;
 }
 
+/* Page tables of a region of the largest size, and those above them. */
+#define MAX_TABLES (SEGPOOL_MAX_REGION_SIZE / PMD_SIZE + 3)
+
 /**
- * region_table_headroom() - make room for a page table in the memory cgroup
- * @region: to be mapped; one that was mapped before has its table.
+ * region_table_headroom() - make room for page tables in the memory cgroup
+ * @pool: the pool.
+ * @region: to be mapped; one that was mapped before has its tables.
  *
  * The kernel allocates page tables with a flag that lets the cgroup's OOM killer
- * loose. A page that is charged in the way we want, and given back at once,
- * leaves its charge with the processor for whoever comes next: most likely us.
+ * loose. So as many pages are charged in the way we want, and given back at
+ * once: if that works the tables fit, unless somebody else of the cgroup is
+ * faster.
  *
  * Context: may sleep.
  * Return: whether there was room.
  */
-bool region_table_headroom(const struct region *region)
+bool region_table_headroom(const struct segpool_pool *pool, const struct region *region)
 {
-	struct page *page;
+	u32 nr = DIV_ROUND_UP_ULL(pool_region_size(pool), PMD_SIZE) + 3;
+	struct page *pages[MAX_TABLES];
+	u32 got = 0;
 
 	if (test_bit(REGION_TABLE, &region->flags))
 		return true;
-	page = alloc_page(PAGE_GFP & ~__GFP_ZERO);
-	if (page)
-		put_page(page);
-	return page;
+	while (got < nr) {
+		pages[got] = alloc_page(PAGE_GFP & ~__GFP_ZERO);
+		if (!pages[got])
+			break;
+		got++;
+	}
+	if (got)
+		release_pages(pages, got);
+	return got == nr;
 }
 
 /*

@@ -57,6 +57,19 @@ void pools_totals(u64 totals[SEGPOOL_NR_COUNTERS])
 	mutex_unlock(&pools_lock);
 }
 
+/* Pages that all pools retain. */
+u64 pools_retained(void)
+{
+	struct segpool_pool *pool;
+	u64 pages = 0;
+
+	mutex_lock(&pools_lock);
+	list_for_each_entry(pool, &pools, node)
+		pages += owned_retained(account_read(&pool->account));
+	mutex_unlock(&pools_lock);
+	return pages;
+}
+
 u32 pools_count(void)
 {
 	return READ_ONCE(nr_pools);

@@ -234,9 +234,9 @@ static int backing_use(struct segpool_pool *pool, struct range_at *at, struct ba
 	int err;
 
 	region_assert_locked(region);
-	if (missing > backing->nr || (!region->pages && !backing->array))
+	if (missing > backing->nr)
 		return -EAGAIN;
-	if (!region_table_headroom(region))
+	if (!region_table_headroom(pool, region))
 		return -ENOMEM;
 	if (!region->pages) {
 		region->pages = backing->array;

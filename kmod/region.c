@@ -90,14 +90,6 @@ static u32 regions_limit(const struct segpool_pool *pool, u64 carved)
 	return min_t(u32, carved >> 32, pool->nr_regions);
 }
 
-/* Is there room for @nr new regions? True for a moment only. */
-bool regions_uncarved(const struct segpool_pool *pool, u32 nr)
-{
-	u64 carved = atomic64_read(&pool->carved);
-
-	return regions_limit(pool, carved) >= (u64)(u32)carved + nr;
-}
-
 /* Returns NULL for an index that was never carved. */
 struct region *region_lookup(const struct segpool_pool *pool, u64 index)
 {
@@ -187,6 +179,50 @@ static bool chunk_create(struct segpool_pool *pool, u32 number, u32 *reason)
 	return true;
 }
 
+static u32 chunk_of(u64 index)
+{
+	return index / REGIONS_PER_CHUNK;
+}
+
+/**
+ * regions_prepare() - make descriptors for the next new regions
+ * @pool: the pool.
+ * @nr: how many regions.
+ *
+ * Context: may sleep.
+ * Return: SEGPOOL_REASON_NONE, also where there is no room for new regions;
+ * _CEILING or _SYSTEM: there are no descriptors to be had.
+ */
+enum segpool_reason regions_prepare(struct segpool_pool *pool, u32 nr)
+{
+	u64 carved = atomic64_read(&pool->carved);
+	u64 first = (u32)carved;
+	u32 reason;
+	u32 i;
+
+	if (first + nr > regions_limit(pool, carved))
+		return SEGPOOL_REASON_NONE;
+	for (i = chunk_of(first); i <= chunk_of(first + nr - 1); i++)
+		if (!chunk_create(pool, i, &reason))
+			return reason;
+	return SEGPOOL_REASON_NONE;
+}
+
+/* Is there room, and are there descriptors, for @nr new regions? For a moment. */
+bool regions_uncarved(const struct segpool_pool *pool, u32 nr)
+{
+	u64 carved = atomic64_read(&pool->carved);
+	u64 first = (u32)carved;
+	u32 i;
+
+	if (first + nr > regions_limit(pool, carved))
+		return false;
+	for (i = chunk_of(first); i <= chunk_of(first + nr - 1); i++)
+		if (!READ_ONCE(pool->chunks[i]))
+			return false;
+	return true;
+}
+
 static bool region_move(struct region *region, u64 from, u64 to)
 {
 	return atomic64_try_cmpxchg(&region->word, (s64 *)&from, to);
@@ -216,7 +252,7 @@ bool region_carve(struct segpool_pool *pool, u32 class, u32 nr, struct region **
 			*reason = SEGPOOL_REASON_VIRTUAL;
 			return false;
 		}
-		for (i = first / REGIONS_PER_CHUNK; i <= (first + nr - 1) / REGIONS_PER_CHUNK; i++)
+		for (i = chunk_of(first); i <= chunk_of((u64)first + nr - 1); i++)
 			if (!chunk_create(pool, i, reason))
 				return false;
 	} while (!atomic64_try_cmpxchg(&pool->carved, &old, old + nr));

@@ -2,11 +2,10 @@
 /*
  * Requests: handing regions out (ALLOC, REUSE).
  *
- * A request is first admitted: it takes a released region, or sees that there
- * is room for a new one, and reserves its budget. That takes a moment, and is
- * undone without a trace where one of the two is not to be had. Only then are
- * pages brought from the system, which takes long. A new region is carved last,
- * since that cannot be undone.
+ * A request is first admitted: it reserves its budget and takes its region, a
+ * released one or a new one. That takes a moment, and is undone without a trace
+ * where one of the two is not to be had. Only then are pages brought from the
+ * system, which takes long.
  */
 
 #include <linux/err.h>
@@ -24,13 +23,12 @@
  * @flags: of the request.
  * @nr: number of regions.
  * @handle: with REUSE: the one region it may be; otherwise 0.
- * @claimed: @regions are released ones that the request owns; otherwise they
- *	have yet to be carved.
- * @carved: they were carved for this request.
+ * @carved: @regions were carved for this request.
  * @regions: the regions.
  * @pages: a page array for each, with SEGPOOL_POPULATE.
  * @retained: so many of the pages are there already, once it is admitted.
  * @reason: why it was refused.
+ * @no_descriptors: why no new region can be carved although there is room.
  */
 struct unit {
 	struct segpool_pool *pool;
@@ -38,12 +36,12 @@ struct unit {
 	u32 flags;
 	u32 nr;
 	u64 handle;
-	bool claimed;
 	bool carved;
 	struct region **regions;
 	struct page ***pages;
 	u32 retained;
 	u32 reason;
+	u32 no_descriptors;
 };
 
 static bool unit_populates(const struct unit *unit)
@@ -100,54 +98,79 @@ static bool claim_other_class(struct unit *unit)
 	return false;
 }
 
-/* The order of taking: released by the class, new, released by another class. */
-static bool unit_claim(struct unit *unit)
+static bool claim_released(struct unit *unit)
 {
-	struct segpool_pool *pool = unit->pool;
-
 	if (unit->nr > 1)
-		unit->claimed = region_claim_run(pool, unit->nr, unit->regions);
-	else
-		unit->claimed = region_claim_freed(pool, unit->class, unit->regions);
-	if (unit->claimed || regions_uncarved(pool, unit->nr))
-		return true;
-	unit->claimed = unit->nr == 1 && claim_other_class(unit);
-	return unit->claimed;
+		return region_claim_run(unit->pool, unit->nr, unit->regions);
+	return region_claim_freed(unit->pool, unit->class, unit->regions);
 }
 
 static void unit_unclaim(struct unit *unit)
 {
 	u32 i;
 
-	if (!unit->claimed)
-		return;
 	for (i = unit->nr; i--;)
 		region_unclaim(unit->pool, unit->regions[i]);
-	unit->claimed = false;
 }
 
-/* Region and budget, or neither. Wakes nobody: see budget_wait(). */
-static int unit_try_admit(struct unit *unit)
+static int unit_reserve(struct unit *unit)
+{
+	struct pages_want want = unit_want(unit);
+
+	if (!unit_populates(unit))
+		return 0;
+	unit->reason = pages_reserve(unit->pool, &want, &unit->retained);
+	return unit->reason ? -ENOMEM : 0;
+}
+
+/* Budget for regions that are claimed already. */
+static int admit_claimed(struct unit *unit)
+{
+	int err = unit_reserve(unit);
+
+	if (err)
+		unit_unclaim(unit);
+	return err;
+}
+
+/* The budget first: a carved region cannot be put back. */
+static int admit_new(struct unit *unit)
 {
 	struct pages_want want = unit_want(unit);
 	int err;
 
-	unit->claimed = false;
+	err = unit_reserve(unit);
+	if (err)
+		return err;
+	unit->carved = region_carve(unit->pool, unit->class, unit->nr, unit->regions,
+				    &unit->reason);
+	if (unit->carved)
+		return 0;
+	if (unit_populates(unit))
+		pages_unreserve(unit->pool, &want, unit->retained);
+	return -ENOMEM;
+}
+
+/*
+ * The order of taking: released by the class, new, released by another class.
+ * Wakes nobody where it fails: see budget_wait().
+ */
+static int unit_try_admit(struct unit *unit)
+{
+	struct segpool_pool *pool = unit->pool;
+	int err;
+
 	if (unit->handle) {
-		err = region_claim_named(unit->pool, unit->handle, unit->regions);
-		if (err)
-			return err;
-		unit->claimed = true;
-	} else if (!unit_claim(unit)) {
-		unit->reason = SEGPOOL_REASON_VIRTUAL;
-		return -ENOMEM;
+		err = region_claim_named(pool, unit->handle, unit->regions);
+		return err ?: admit_claimed(unit);
 	}
-	if (!unit_populates(unit))
-		return 0;
-	unit->reason = pages_reserve(unit->pool, &want, &unit->retained);
-	if (!unit->reason)
-		return 0;
-	unit_unclaim(unit);
+	if (claim_released(unit))
+		return admit_claimed(unit);
+	if (regions_uncarved(pool, unit->nr))
+		return admit_new(unit);
+	if (unit->nr == 1 && claim_other_class(unit))
+		return admit_claimed(unit);
+	unit->reason = unit->no_descriptors ?: SEGPOOL_REASON_VIRTUAL;
 	return -ENOMEM;
 }
 
@@ -175,34 +198,13 @@ static int unit_admit(struct unit *unit)
 	return err;
 }
 
-/* New regions, where the unit was admitted for such. */
-static int unit_carve(struct unit *unit)
-{
-	struct segpool_pool *pool = unit->pool;
-	bool admitted = true;
-
-	while (admitted && !unit->claimed) {
-		unit->carved = region_carve(pool, unit->class, unit->nr, unit->regions,
-					    &unit->reason);
-		if (unit->carved)
-			return 0;
-		if (unit->reason != SEGPOOL_REASON_VIRTUAL)
-			return -ENOMEM;
-		/* Another request took the room: is there a region after all? */
-		down_write(&pool->admission);
-		admitted = unit_claim(unit);
-		up_write(&pool->admission);
-	}
-	return admitted ? 0 : -ENOMEM;
-}
-
 static int unit_insert_one(struct unit *unit, struct vm_area_struct *vma, u32 number)
 {
 	struct region *region = unit->regions[number];
 
 	if (fatal_signal_pending(current))
 		return -EINTR;
-	if (!region_table_headroom(region))
+	if (!region_table_headroom(unit->pool, region))
 		return -ENOMEM;
 	cond_resched();
 	return map_insert(vma, unit->pool, region->index, 0, unit->pages[number],
@@ -292,6 +294,16 @@ static void unit_hand_out(struct unit *unit, struct segpool_region *results)
 	}
 }
 
+/* New regions that nobody gets: they count as released, since they wait as such. */
+static void count_unused(struct unit *unit)
+{
+	u32 i;
+
+	count(unit->pool, SEGPOOL_C_RELEASED_REGIONS, unit->nr);
+	for (i = 0; i < unit->nr; i++)
+		count_class(unit->pool, unit->class, SEGPOOL_CC_RELEASED_REGIONS);
+}
+
 /* What was admitted becomes regions in use; all is put back where that fails. */
 static int unit_complete(struct unit *unit, struct segpool_region *results)
 {
@@ -305,11 +317,6 @@ static int unit_complete(struct unit *unit, struct segpool_region *results)
 			unit->reason = SEGPOOL_REASON_SYSTEM;
 			goto err_unclaim;
 		}
-	}
-	err = unit_carve(unit);
-	if (err)
-		goto err_put_pages;
-	if (unit_populates(unit)) {
 		err = unit_map(unit);
 		if (err)
 			goto err_put_pages;
@@ -318,10 +325,10 @@ static int unit_complete(struct unit *unit, struct segpool_region *results)
 	return 0;
 
 err_put_pages:
-	if (unit_populates(unit))
-		unit_put_pages(unit);
+	unit_put_pages(unit);
 err_unclaim:
-	unit->claimed |= unit->carved;
+	if (unit->carved)
+		count_unused(unit);
 	unit_unclaim(unit);
 	/* Somebody may have been refused because we had it all. */
 	budget_wake(unit->pool);
@@ -337,6 +344,8 @@ static int unit_try(struct unit *unit, struct segpool_region *results)
 		return -ENXIO;
 	unit->carved = false;
 	unit->reason = SEGPOOL_REASON_NONE;
+	/* Before admission, since it may sleep, and fail. */
+	unit->no_descriptors = regions_prepare(unit->pool, unit->nr);
 	if (unit_populates(unit))
 		err = unit_alloc_arrays(unit);
 	if (err)

@@ -21,11 +21,6 @@ static struct workqueue_struct *age_queue;
 /* Oldest pages are given back in portions, the lock released between them. */
 #define TRIM_PORTION 64
 
-bool retain_is_empty(const struct segpool_pool *pool)
-{
-	return list_empty(&pool->retain.magazines);
-}
-
 /*
  * Pages of one magazine age together, so a new one is begun after an eighth of
  * the age: a page stays at most that much longer than it should.
@@ -193,7 +188,8 @@ enum segpool_reason retain_reserve(struct segpool_pool *pool, const struct pages
 	spin_lock(&retain->lock);
 	*retained = min(want->nr, retain->nr_pages);
 	missing = want->nr - *retained;
-	if (missing && !account_charge(&pool->account, missing)) {
+	if (account_excess(&pool->account) ||
+	    (missing && !account_charge(&pool->account, missing))) {
 		reason = SEGPOOL_REASON_PHYSICAL;
 	} else if (missing && !ceiling_charge(missing)) {
 		account_uncharge(&pool->account, missing);
@@ -205,48 +201,110 @@ enum segpool_reason retain_reserve(struct segpool_pool *pool, const struct pages
 	spin_unlock(&retain->lock);
 
 	magazines_free(&empty);
-	if (!reason)
-		count(pool, SEGPOOL_C_RETAINED_REUSED_PAGES, *retained);
 	return reason;
 }
 
-/* Gives pages that were retained, and are in no magazine any more, to the system. */
+/**
+ * retained_release() - give pages that were retained to the system
+ * @pool: the pool.
+ * @pages: in no magazine any more, and counted in nr_leaving.
+ * @nr: how many.
+ *
+ * Context: may be called in reclaim.
+ */
 void retained_release(struct segpool_pool *pool, struct page **pages, u32 nr)
 {
+	struct retain *retain = &pool->retain;
+
 	if (!nr)
 		return;
 	release_pages(pages, nr);
 	account_drop_retained(&pool->account, nr);
 	ceiling_uncharge(nr);
+
+	spin_lock(&retain->lock);
+	retain->nr_leaving -= nr;
+	if (!retain->nr_leaving)
+		wake_up_all(&retain->left);
+	spin_unlock(&retain->lock);
 	budget_wake(pool);
 }
 
-/*
- * Gives up to @nr of the oldest retained pages back to the system; only pages
- * last touched before @cutoff, where there is one.
+/**
+ * retain_wait_leaving() - wait until pages on their way out are gone
+ * @pool: the pool.
+ *
+ * They still count against the budget, but are no reason to refuse. Who releases
+ * them needs no lock that a caller can hold.
+ *
+ * Context: sleeps; killable.
+ * Return: whether there were any, so that it is worth trying again.
  */
-static u32 retain_drop_oldest(struct segpool_pool *pool, u32 nr, const unsigned long *cutoff)
+bool retain_wait_leaving(struct segpool_pool *pool)
 {
 	struct retain *retain = &pool->retain;
-	struct page *pages[TRIM_PORTION];
+
+	if (!READ_ONCE(retain->nr_leaving))
+		return false;
+	return !wait_event_killable(retain->left, !READ_ONCE(retain->nr_leaving));
+}
+
+/*
+ * Draws up to @nr of the oldest pages, to be given to retained_release(); only
+ * pages last touched before @cutoff, where there is one.
+ */
+static u32 retain_draw_oldest(struct retain *retain, struct page **pages, u32 nr,
+			      const unsigned long *cutoff, struct list_head *empty)
+{
 	struct magazine *magazine;
-	LIST_HEAD(empty);
 	u32 done = 0;
 
-	nr = min_t(u32, nr, TRIM_PORTION);
-	spin_lock(&retain->lock);
+	lockdep_assert_held(&retain->lock);
+
 	while (done < nr && !list_empty(&retain->magazines)) {
 		magazine = list_last_entry(&retain->magazines, struct magazine, node);
 		if (cutoff && time_after(magazine->touched, *cutoff))
 			break;
-		done += magazine_draw(retain, magazine, pages + done, nr - done, &empty);
+		done += magazine_draw(retain, magazine, pages + done, nr - done, empty);
 	}
+	retain->nr_leaving += done;
+	return done;
+}
+
+/* How many pages are above @target, or above what the budget leaves to them. */
+static u32 retain_surplus(const struct segpool_pool *pool, u64 target)
+{
+	const struct retain *retain = &pool->retain;
+	u64 excess = account_excess(&pool->account);
+	u64 surplus = 0;
+
+	lockdep_assert_held(&retain->lock);
+
+	if (retain->nr_pages > target)
+		surplus = retain->nr_pages - target;
+	/* Those that are leaving bring it down already. */
+	if (excess > retain->nr_leaving)
+		surplus = max(surplus, excess - retain->nr_leaving);
+	return min_t(u64, surplus, retain->nr_pages);
+}
+
+/* Gives a portion of the oldest pages back; returns how many. */
+static u32 retain_drop(struct segpool_pool *pool, u64 target, const unsigned long *cutoff)
+{
+	struct retain *retain = &pool->retain;
+	struct page *pages[TRIM_PORTION];
+	LIST_HEAD(empty);
+	u32 nr;
+
+	spin_lock(&retain->lock);
+	nr = min_t(u32, retain_surplus(pool, target), TRIM_PORTION);
+	nr = retain_draw_oldest(retain, pages, nr, cutoff, &empty);
 	spin_unlock(&retain->lock);
 
 	magazines_free(&empty);
-	retained_release(pool, pages, done);
+	retained_release(pool, pages, nr);
 	cond_resched();
-	return done;
+	return nr;
 }
 
 /**
@@ -261,18 +319,15 @@ static u32 retain_drop_oldest(struct segpool_pool *pool, u32 nr, const unsigned 
 u64 retain_trim(struct segpool_pool *pool, u64 target, enum segpool_counter counter)
 {
 	u64 released = 0;
-	u64 retained;
-	u64 surplus;
 	u32 part;
 
 	do {
-		retained = owned_retained(account_read(&pool->account));
-		surplus = retained > target ? retained - target : 0;
-		surplus = max(surplus, account_excess(&pool->account));
-		part = surplus ? retain_drop_oldest(pool, min_t(u64, surplus, U32_MAX), NULL) : 0;
+		part = retain_drop(pool, target, NULL);
 		released += part;
 	} while (part && !fatal_signal_pending(current));
 
+	/* Also those that others are giving back. */
+	retain_wait_leaving(pool);
 	count(pool, counter, released);
 	return released;
 }
@@ -308,7 +363,7 @@ static void retain_age(struct work_struct *work)
 	if (!age)
 		return;
 	do {
-		part = retain_drop_oldest(pool, TRIM_PORTION, &cutoff);
+		part = retain_drop(pool, 0, &cutoff);
 		count(pool, SEGPOOL_C_AGED_PAGES, part);
 	} while (part);
 
@@ -321,8 +376,14 @@ static void retain_age(struct work_struct *work)
 /* The retain limit, the age or the physical budget is another one. */
 void retain_limits_changed(struct segpool_pool *pool)
 {
+	bool ages;
+
 	retain_trim(pool, READ_ONCE(pool->retain_limit), SEGPOOL_C_TRIMMED_PAGES);
-	if (READ_ONCE(pool->retain_age) && !retain_is_empty(pool))
+	/* Under the lock: who begins a magazine afterwards sees the new age. */
+	spin_lock(&pool->retain.lock);
+	ages = pool->retain_age && pool->retain.nr_pages && !pool->retain.closed;
+	spin_unlock(&pool->retain.lock);
+	if (ages)
 		mod_delayed_work(age_queue, &pool->retain.age_work, 0);
 }
 
@@ -330,6 +391,7 @@ void retain_init(struct segpool_pool *pool)
 {
 	spin_lock_init(&pool->retain.lock);
 	INIT_LIST_HEAD(&pool->retain.magazines);
+	init_waitqueue_head(&pool->retain.left);
 	INIT_DELAYED_WORK(&pool->retain.age_work, retain_age);
 }
 
@@ -350,7 +412,7 @@ void retain_close(struct segpool_pool *pool)
 
 	cancel_delayed_work_sync(&pool->retain.age_work);
 	do {
-		part = retain_drop_oldest(pool, TRIM_PORTION, NULL);
+		part = retain_drop(pool, 0, NULL);
 		count(pool, SEGPOOL_C_TRIMMED_PAGES, part);
 	} while (part);
 }

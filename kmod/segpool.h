@@ -5,18 +5,17 @@
  * Lock order, outermost first:
  *
  *   setup_lock (mutex)		SETUP happens once
- *   pools_lock (mutex)		list of pools, totals of the closed ones
  *   limits_lock (mutex)	one change of a pool's limits at a time
  *   mmap lock of the owner	for reading; whoever looks at the mapping
  *   admission (rwsem)		a request takes its region and its budget
  *   region lock (bit)		pages and mapping of one active region
+ *   pools_lock (mutex)		list of pools, totals of the closed ones
  *   queue.lock (spinlock)	one class's released regions
  *   retain.lock (spinlock)	a pool's retained pages
  *   list_lru's lock		inside the kernel; the shrinker holds it while it
  *				tries (only tries) retain.lock
  *
- * pools_lock and limits_lock are never held together, nor are queue.lock and
- * retain.lock. No lock is held across a copy to or from user space, or while
+ * queue.lock and retain.lock are never held together. No lock is held across a copy to or from user space, or while
  * waiting for budget. Under the mmap lock and the region lock memory may be
  * allocated: reclaim enters the module only through the shrinker.
  */
@@ -101,9 +100,11 @@ struct class_queue {
 
 /**
  * struct retain - retained pages of one pool
- * @lock: protects @magazines, @nr_pages and @closed.
+ * @lock: protects all but @left and @age_work.
  * @magazines: newest first.
  * @nr_pages: pages in @magazines.
+ * @nr_leaving: pages on their way to the system, still accounted as retained.
+ * @left: woken when @nr_leaving is 0.
  * @closed: the pool is going; nothing is retained any more.
  * @age_work: gives old pages back.
  */
@@ -111,6 +112,8 @@ struct retain {
 	spinlock_t lock;
 	struct list_head magazines;
 	u32 nr_pages;
+	u32 nr_leaving;
+	wait_queue_head_t left;
 	bool closed;
 	struct delayed_work age_work;
 };
@@ -252,6 +255,7 @@ void pools_add(struct segpool_pool *pool);
 void pools_remove(struct segpool_pool *pool);
 void pools_for_each(void (*visit)(struct segpool_pool *pool, void *context), void *context);
 void pools_totals(u64 totals[SEGPOOL_NR_COUNTERS]);
+u64 pools_retained(void);
 u32 pools_count(void);
 u32 pools_created(void);
 
@@ -323,6 +327,7 @@ void region_chunks_destroy(struct segpool_pool *pool);
 u32 regions_carved(const struct segpool_pool *pool);
 u32 regions_budget(const struct segpool_pool *pool);
 u32 regions_set_budget(struct segpool_pool *pool, u32 regions);
+enum segpool_reason regions_prepare(struct segpool_pool *pool, u32 nr);
 bool regions_uncarved(const struct segpool_pool *pool, u32 nr);
 bool region_carve(struct segpool_pool *pool, u32 class, u32 nr, struct region **regions,
 		  u32 *reason);
@@ -369,7 +374,8 @@ static inline struct page **pages_slot(const struct pages_want *want, u32 number
 enum segpool_reason pages_reserve(struct segpool_pool *pool, const struct pages_want *want,
 				  u32 *retained);
 int pages_bring(struct segpool_pool *pool, const struct pages_want *want, u32 retained, bool zero);
-bool region_table_headroom(const struct region *region);
+void pages_unreserve(struct segpool_pool *pool, const struct pages_want *want, u32 retained);
+bool region_table_headroom(const struct segpool_pool *pool, const struct region *region);
 struct page **pages_array_alloc(u32 nr, u32 *reason);
 void pages_array_free(struct page **pages, u32 nr);
 int pages_get(struct segpool_pool *pool, struct page **pages, u32 nr, bool zero, u32 *reason);
@@ -386,12 +392,12 @@ enum segpool_reason retain_reserve(struct segpool_pool *pool, const struct pages
 u64 retain_trim(struct segpool_pool *pool, u64 target, enum segpool_counter counter);
 void retain_limits_changed(struct segpool_pool *pool);
 void retained_release(struct segpool_pool *pool, struct page **pages, u32 nr);
-bool retain_is_empty(const struct segpool_pool *pool);
+bool retain_wait_leaving(struct segpool_pool *pool);
 
 /* shrink.c */
 int shrink_init(void);
 void shrink_exit(void);
-u64 shrink_all(u64 pages);
+void shrink_all(u64 pages);
 
 /* map.c */
 struct vm_area_struct *map_lock(struct segpool_pool *pool);

@@ -28,10 +28,11 @@ static enum lru_status magazine_isolate(struct list_head *item, struct list_lru_
 	struct list_head *taken = context;
 
 	if (!spin_trylock(&pool->retain.lock))
-		return LRU_SKIP;
+		return LRU_ROTATE;
 	list_lru_isolate_move(list, item, taken);
 	list_del(&magazine->node);
 	pool->retain.nr_pages -= magazine->nr;
+	pool->retain.nr_leaving += magazine->nr;
 	/* The pool stays until its pages are freed and accounted. */
 	pool_get(pool);
 	spin_unlock(&pool->retain.lock);
@@ -84,19 +85,20 @@ static unsigned long shrink_scan(struct shrinker *unused, struct shrink_control 
 }
 
 /**
- * shrink_all() - take retained pages from all pools, for the ceiling
+ * shrink_all() - take retained pages from all pools, for one that needs memory
  * @pages: how many are needed.
  *
+ * A pool whose lock is busy is passed over.
+ *
  * Context: may sleep.
- * Return: how many went.
  */
-u64 shrink_all(u64 pages)
+void shrink_all(u64 pages)
 {
 	LIST_HEAD(taken);
 
 	list_lru_walk(magazine_list(), magazine_isolate, &taken,
 		      DIV_ROUND_UP(pages, MAGAZINE_PAGES));
-	return magazines_dispose(&taken);
+	magazines_dispose(&taken);
 }
 
 int shrink_init(void)

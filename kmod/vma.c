@@ -36,7 +36,11 @@ static vm_fault_t fault_active(struct vm_fault *vmf, struct segpool_pool *pool,
 	}
 
 	page = region->pages[index];
-	if (!page)
+	/*
+	 * Somebody else who looks at the owner's memory brings no page: it
+	 * would be charged to the wrong memory cgroup.
+	 */
+	if (!page && !(vmf->flags & FAULT_FLAG_REMOTE))
 		page = fault_page(pool, region);
 	if (!page)
 		return VM_FAULT_SIGBUS;
@@ -71,7 +75,7 @@ static vm_fault_t vma_fault(struct vm_fault *vmf)
 	if (region) {
 		/*
 		 * Not killable: who holds the lock maps or unmaps one region,
-		 * and at most allocates one page. The address may lie in the
+		 * or is another fault that brings one page. The address may lie in the
 		 * VMA's copy that a failing mremap() had made; only the
 		 * original may be filled.
 		 */

@@ -11,6 +11,8 @@
 #define FIT	10
 #define RUN	16
 #define ROUNDS	5
+/* Two that race seldom meet in the wrong moment. */
+#define NEIGHBOUR_ROUNDS	200
 
 struct contest {
 	struct sp_pool *pool;
@@ -118,7 +120,8 @@ TEST_F(last_budget, virtual)
 static void take_neighbours(void *argument, unsigned int member)
 {
 	struct contest *contest = argument;
-	struct segpool_alloc call = { .flags = SEGPOOL_CONTIGUOUS | SEGPOOL_POPULATE, .count = RUN };
+	struct segpool_alloc call = { .flags = SEGPOOL_CONTIGUOUS | SEGPOOL_POPULATE,
+				      .count = RUN };
 
 	contest->results[member] = sp_alloc_call(contest->pool->fd, &call,
 						 &contest->runs[member * RUN]);
@@ -135,7 +138,7 @@ TEST_F(last_budget, neighbours)
 	int round, i, winners, none = 0;
 
 	ASSERT_EQ(0, sp_set_budget(self->pool.fd, SEGPOOL_SET_PHYSICAL, &limits));
-	for (round = 0; round < 40; round++) {
+	for (round = 0; round < NEIGHBOUR_ROUNDS; round++) {
 		sp_team_run(2, take_neighbours, contest);
 		for (i = 0, winners = 0; i < 2; i++) {
 			if (contest->results[i]) {
@@ -144,13 +147,44 @@ TEST_F(last_budget, neighbours)
 			}
 			winners++;
 			ASSERT_EQ(0, sp_free_regions(self->pool.fd, &contest->runs[i * RUN], RUN,
-						     SEGPOOL_NOW));
+						     round & 1 ? SEGPOOL_NOW : 0));
 		}
 		none += !winners;
 		EXPECT_LE(winners, 1);
 	}
 	EXPECT_EQ(0, none);
 	EXPECT_EQ(0, sp_counter(self->pool.fd, SEGPOOL_C_PHYSICAL_BYTES));
+	EXPECT_NO_DRIFT(&self->pool);
+}
+
+/* The same for the last neighbours of a reservation that is carved to its end. */
+TEST_F(last_budget, released_neighbours)
+{
+	struct segpool_limits limits = { .virtual_budget = (RUN + 3) * SP_SMALL,
+					 .physical_budget = 3 * RUN * SP_SMALL };
+	struct contest *contest = &self->contest;
+	int round, i, winners, none = 0;
+
+	ASSERT_EQ(0, sp_set_budget(self->pool.fd, SEGPOOL_SET_VIRTUAL | SEGPOOL_SET_PHYSICAL,
+				   &limits));
+	ASSERT_EQ(RUN + 3, sp_alloc(self->pool.fd, 0, 0, RUN + 3, contest->regions));
+	ASSERT_EQ(0, sp_free_regions(self->pool.fd, contest->regions, RUN + 3, 0));
+	for (round = 0; round < NEIGHBOUR_ROUNDS / 4; round++) {
+		sp_team_run(2, take_neighbours, contest);
+		for (i = 0, winners = 0; i < 2; i++) {
+			if (contest->results[i]) {
+				EXPECT_EQ(-ENOMEM, contest->results[i]);
+				continue;
+			}
+			winners++;
+			ASSERT_EQ(0, sp_free_regions(self->pool.fd, &contest->runs[i * RUN], RUN,
+						     0));
+		}
+		none += !winners;
+		EXPECT_LE(winners, 1);
+	}
+	EXPECT_EQ(0, none);
+	EXPECT_EQ((RUN + 3) * SP_SMALL, sp_counter(self->pool.fd, SEGPOOL_C_VIRTUAL_BYTES));
 	EXPECT_NO_DRIFT(&self->pool);
 }
 

@@ -57,7 +57,8 @@
  *    given. Its present owner is not touched.
  *  - ECANCELED: this entry of a batch was not tried, because the call ended
  *    early.
- *  - EINTR: a signal arrived before anything was done.
+ *  - EINTR: a signal ended the call; of a batch, @done and the entries' @error
+ *    say what was done.
  */
 
 #define SEGPOOL_DEVICE		"/dev/segpool"
@@ -137,7 +138,8 @@ enum segpool_reason {
 /**
  * struct segpool_limits - what a pool may use
  * @virtual_budget: bytes of regions that may ever be carved out of the
- *	reservation; rounded down to whole regions.
+ *	reservation; rounded down to whole regions, at most
+ *	%SEGPOOL_MAX_REGIONS of them.
  * @physical_budget: bytes of pages the pool may own, mapped and retained
  *	together; rounded down to whole pages, at most %SEGPOOL_MAX_PHYSICAL.
  * @retain_limit: bytes of released pages kept for the next reuse; 0 keeps none.
@@ -235,12 +237,13 @@ struct segpool_region {
  *	%SEGPOOL_MAX_WAIT_MS; otherwise 0.
  * @done: set by the kernel: how many regions were handed out.
  * @reason: set by the kernel where @done is less than @count:
- *	&enum segpool_reason.
+ *	&enum segpool_reason; %SEGPOOL_REASON_NONE where a signal is the reason.
  * @reserved: must be 0.
  *
  * Each region is taken, in this order, from the released regions of its class,
  * from untouched reservation as far as the virtual budget allows, from the
- * released regions of other classes. Returns 0 when at least one region was
+ * released regions of other classes. With %SEGPOOL_CONTIGUOUS: from released
+ * neighbours of any class, then from untouched reservation. Returns 0 when at least one region was
  * handed out (with %SEGPOOL_CONTIGUOUS: all); @done says how many. ENOMEM with
  * @reason otherwise, EINTR when a signal ended the wait.
  *
@@ -266,7 +269,7 @@ struct segpool_alloc {
  * struct segpool_free_entry - a region to release
  * @handle: as handed out.
  * @error: set by the kernel: 0, or a negative errno value (EINVAL, ENOENT,
- *	EALREADY, ESTALE, ENXIO, ECANCELED).
+ *	EALREADY, ESTALE, ENXIO, EINTR, ECANCELED).
  * @reserved: must be 0.
  */
 struct segpool_free_entry {
@@ -441,11 +444,11 @@ struct segpool_trim {
 	X(RETAINED_REUSED_PAGES, retained_reused_pages, EVENT, "retained pages used again") \
 	X(SHRUNK_PAGES, shrunk_pages, EVENT, "retained pages taken by the system's memory pressure or the ceiling") \
 	X(AGED_PAGES, aged_pages, EVENT, "retained pages given back for their age") \
-	X(TRIMMED_PAGES, trimmed_pages, EVENT, "retained pages given back for TRIM or a lowered limit") \
+	X(TRIMMED_PAGES, trimmed_pages, EVENT, "retained pages given back for TRIM, a lowered limit, or the end of the pool") \
 	X(FAULTS, faults, EVENT, "page faults served") \
 	X(SIGBUS_FAULTS, sigbus_faults, EVENT, "page faults refused with SIGBUS") \
 	X(PINNED_PAGES, pinned_pages, EVENT, "pages that somebody still held when they were released; they left the pool") \
-	X(PRESSURE_EVENTS, pressure_events, EVENT, "times that pressure began")
+	X(PRESSURE_EVENTS, pressure_events, EVENT, "times that pressure was signalled to pollers")
 
 /* The counters of one class of a pool, likewise. */
 #define SEGPOOL_CLASS_COUNTERS(X) \
@@ -513,8 +516,8 @@ struct segpool_stat {
  * Touching a region that is not handed out raises SIGBUS.
  *
  * poll() reports EPOLLPRI while the pool is under pressure: physical bytes are
- * at or above the watermark, or a request is waiting, or the system took
- * retained pages within the last second. Only the owner should poll; there is
+ * at or above the watermark, or a request is waiting, or retained pages were
+ * taken for the system or for another pool within the last second. Only the owner should poll; there is
  * nothing to read().
  */
 
