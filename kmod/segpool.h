@@ -15,9 +15,10 @@
  *   list_lru's lock		inside the kernel; the shrinker holds it while it
  *				tries (only tries) retain.lock
  *
- * queue.lock and retain.lock are never held together. No lock is held across a copy to or from user space, or while
- * waiting for budget. Under the mmap lock and the region lock memory may be
- * allocated: reclaim enters the module only through the shrinker.
+ * queue.lock and retain.lock are never held together. No lock is held across a
+ * copy to or from user space, or while waiting for budget. Under the mmap lock
+ * and the region lock memory may be allocated: reclaim enters the module only
+ * through the shrinker.
  */
 #ifndef SEGPOOL_H
 #define SEGPOOL_H

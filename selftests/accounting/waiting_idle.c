@@ -14,7 +14,7 @@
 /* Unless it is stopped, a request that never ends would take the whole program with it. */
 #define STUCK_MS	3000
 /* The tries before and after the sleep, on a slow machine. */
-#define MAX_PROCESSOR_MS	(TIMEOUT_MS / 4)
+#define MAX_PROCESSOR_MS	(TIMEOUT_MS / 2)
 /* Who waits for the ceiling looks at it ten times a second; others look when they are woken. */
 #define MAX_SLEEPS	40
 #define REGIONS		8
