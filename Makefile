@@ -9,25 +9,26 @@ part := +@$(MAKE) --no-print-directory -C
 
 help:
 	@printf '%s\n' \
-		'make demo            boots a virtual machine and shows a real program'\''s memory history in it' \
-		'make check           tests every promise on the host and in guests with Linux 6.1 and 6.12' \
-		'' \
-		'make all             the library, and the module for the running kernel' \
-		'make lib             libsegpool, static and shared, in build/lib' \
-		'make modules         segpool.ko for the running kernel (KVER=release for another), in build/kmod' \
-		'make selftests       the test programs, in build/selftests' \
-		'make demo-host       the demo on this machine'\''s kernel, where segpool.ko is loaded' \
-		'make bench           counts the instructions of each operation in a guest' \
-		'make mutants         takes one thing out of the module at a time: do the tests notice?' \
-		'make shell           an interactive guest with the module loaded (KERNEL=6.12, MEM=4G, SMP=4)' \
-		'make lint            sparse, checkpatch and shellcheck' \
-		'make install         the library, and the module if it was built (prefix=/usr/local, DESTDIR=)' \
-		'make uninstall       removes what install put there (with the same variables)' \
-		'make clean           removes build/' \
-		'make distclean-cache removes the downloads too (~/.cache/segpool, or SEGPOOL_CACHE)' \
-		'make help            this list; $(guest)/run --help explains the guest' \
-		'' \
-		'demo, check, bench, shell and lint say what they install with apt-get, and install it.'
+		"make demo            shows a real program's memory history, in a virtual machine" \
+		"make check           tests every promise; boots guests with Linux 6.1 and 6.12" \
+		"" \
+		"make all             the library, and the module for the running kernel" \
+		"make lib             libsegpool, static and shared, in build/lib" \
+		"make modules         segpool.ko for this kernel (or KVER=release), in build/kmod" \
+		"make selftests       the test programs, in build/selftests" \
+		"make demo-host       the demo on this machine's kernel, with segpool.ko loaded" \
+		"make bench           counts the instructions of each operation in a guest" \
+		"make mutants         breaks the module in one place at a time: do tests notice?" \
+		"make shell           a guest's shell, module loaded (KERNEL=6.12, MEM=4G, SMP=4)" \
+		"make lint            sparse, checkpatch and shellcheck" \
+		"make install         library, and module if built (prefix=/usr/local, DESTDIR=)" \
+		"make uninstall       removes what install put there (with the same variables)" \
+		"make clean           removes build/" \
+		"make distclean-cache removes downloads too (~/.cache/segpool, or SEGPOOL_CACHE)" \
+		"make help            this list; $(guest)/run --help explains the guest" \
+		"" \
+		"demo, demo-host, check, selftests, bench, mutants, shell and lint say what they" \
+		"install with apt-get, and install it."
 
 all: lib modules
 
@@ -76,5 +77,5 @@ clean:
 distclean-cache: clean
 	rm -rf "$${SEGPOOL_CACHE:-$$HOME/.cache/segpool}"
 
-.PHONY: help all modules lib selftests demo demo-host check bench mutants shell lint install uninstall \
-	clean distclean-cache
+.PHONY: help all modules lib selftests demo demo-host check bench mutants shell lint \
+	install uninstall clean distclean-cache

@@ -134,7 +134,7 @@ static void table(const struct run *classic, const struct run *segpool)
 	       CHURN_REGIONS, CHURN_RELEASED, CHURN_REUSED, mib(CHURN_BUDGET));
 	printf("  %5s | %-33s | %s\n", "", "one counter", "segpool");
 	printf("  %5s | %9s %11s %11s | %9s %11s %11s\n", "epoch", "it says", "mapped", "resident",
-	       "virtual", "mapped", "resident");
+	       "virtual", "reserved", "resident");
 	for (uint32_t i = 0; i <= CHURN_EPOCHS; i++) {
 		const struct row *left = &classic->rows[i], *right = &segpool->rows[i];
 
@@ -143,8 +143,9 @@ static void table(const struct run *classic, const struct run *segpool)
 		       mib(left->mapped), mib(left->resident), mib(right->said_mapped),
 		       mib(right->mapped), mib(right->resident));
 	}
-	printf("\n  \"mapped\" and \"resident\" are VmSize and VmRSS of the process, less what it had\n"
-	       "  before. The one counter never passed its budget, and the process maps %.1f times it.\n",
+	printf("\n  \"mapped\" and \"reserved\" are VmSize, \"resident\" is VmRSS of the process,\n"
+	       "  less what it had before. The one counter never passed its budget, and the\n"
+	       "  process maps %.1f times it.\n",
 	       (double)classic->rows[CHURN_EPOCHS].mapped / (double)CHURN_BUDGET);
 }
 

@@ -31,7 +31,8 @@ free_bytes() {
 check_counters() {
 	awk '
 	BEGIN {
-		split("virtual_bytes physical_bytes retained_bytes regions_active regions_freed pools ceiling_used_bytes", names)
+		split("virtual_bytes physical_bytes retained_bytes regions_active regions_freed " \
+		      "pools ceiling_used_bytes", names)
 		for (i in names)
 			expected[names[i]] = 1
 	}
@@ -39,7 +40,8 @@ check_counters() {
 		delete expected[$1]
 		zeros++
 		if ($2 != 0) {
-			printf "MISSED: after the end of every pool the module counts %s %s\n", $1, $2
+			printf "MISSED: after the end of every pool the module counts %s %s\n",
+			       $1, $2
 			bad = 1
 		}
 	}
@@ -57,7 +59,8 @@ check_counters() {
 check_memory() {
 	awk -v before="$1" -v after="$2" 'BEGIN {
 		change = (after - before) * 100 / before
-		printf "  Free memory: %.1f MiB before, %.1f MiB after (%+.2f%%).\n", before / 1048576, after / 1048576, change
+		printf "  Free memory: %.1f MiB before, %.1f MiB after (%+.2f%%).\n",
+		       before / 1048576, after / 1048576, change
 		if (change < -1 || change > 1) {
 			print "MISSED: free memory is not within 1% of what it was."
 			exit 1

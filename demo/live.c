@@ -47,15 +47,15 @@ void live_show(enum live_mode mode, const struct sample *sample, int now)
 {
 	if (mode == LIVE_NONE || (!is_time(mode) && !now))
 		return;
-	/* At most 79 columns, so that a terminal can write over it. */
+	/* At most 79 columns, up to 9999 of each, so that a terminal can write over it. */
 	fprintf(stderr,
-		"%s%5.1f s  virtual %4" PRIu64 "/%" PRIu64 "  physical %4" PRIu64 " + retained %3"
-		PRIu64 "/%" PRIu64 " MiB  reused %" PRIu64 "%s",
+		"%s%5.1f s virtual %4" PRIu64 "/%" PRIu64 "  (physical %4" PRIu64 " + retained %3"
+		PRIu64 ")/%" PRIu64 " MiB  reused %" PRIu64 "%s",
 		mode == LIVE_LINE ? "\r" : "", (double)sample->ms / 1000,
 		mib(sample, SEGPOOL_C_VIRTUAL_BYTES), mib(sample, SEGPOOL_C_VIRTUAL_BUDGET_BYTES),
 		mib(sample, SEGPOOL_C_PHYSICAL_BYTES), mib(sample, SEGPOOL_C_RETAINED_BYTES),
 		mib(sample, SEGPOOL_C_PHYSICAL_BUDGET_BYTES),
-		sample->counters[SEGPOOL_C_REUSED_REGIONS], mode == LIVE_LINE ? " " : "\n");
+		sample->counters[SEGPOOL_C_REUSED_REGIONS], mode == LIVE_LINE ? "" : "\n");
 	fflush(stderr);
 }
 

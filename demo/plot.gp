@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Draws a demo: gnuplot -c plot.gp DEMO-CSV CHURN-CSV SVG CAPTION
+# Draws a demo: gnuplot -c plot.gp DEMO-CSV CHURN-CSV SVG CAPTION SECOND-CAPTION
 # Needs gnuplot 5.4 (Debian's gnuplot-nox).
 
 series = ARG1
 churn = ARG2
 caption = ARG4
+second_caption = ARG5
 
 set terminal svg size 1200,960 dynamic enhanced font 'DejaVu Sans,Helvetica,Arial,sans-serif,13' background '#ffffff'
 set output ARG3
@@ -13,7 +14,7 @@ set datafile separator comma
 virtual = '#1f3a5f'
 physical = '#5aa9a3'
 retained = '#f2c078'
-budget = '#8a8f98'
+budget = '#d6409f'
 leak = '#c8442c'
 ink = '#2b2f36'
 
@@ -42,11 +43,12 @@ set origin 0, 0.43
 set size 1, 0.57
 set lmargin 9
 set rmargin 3
-set tmargin 5
+set tmargin 6
 set bmargin 3.6
-set title "{/*1.35:Bold A real program's memory in segpool: mapped stays flat, physical goes up and down}" \
-	textcolor rgb ink offset 0,1.4
-set label 100 caption noenhanced at graph 0.5, 1.06 center textcolor rgb ink
+set title "{/*1.35:Bold A real program's memory in segpool: mapped grows to its budget once, physical goes up and down}" \
+	textcolor rgb ink offset 0,2.2
+set label 100 caption noenhanced at graph 0.5, 1.10 center textcolor rgb ink
+set label 101 second_caption noenhanced at graph 0.5, 1.05 center textcolor rgb ink
 set xlabel "seconds of the program's own time"
 set ylabel 'MiB'
 set xrange [0:T_max]
@@ -68,26 +70,26 @@ plot series using ($1/1000):(0):(mib($4)) with filledcurves linecolor rgb physic
 unset arrow
 unset label
 
-# The leak and its cure
-set yrange [0:M_max * 1.25]
+# The leak and its cure. The legends stand above the plots, because inside they would cut the grid.
+set yrange [0:M_max * 1.05]
 set xlabel 'epoch: release 100 regions of 2 MiB, take 100'
-set tmargin 3.4
+set tmargin 5.2
 set size 0.5, 0.43
-set key top left vertical reverse Left textcolor rgb ink
+set key at graph 0.5, 1.18 center top horizontal reverse Left width -4 maxrows 2 textcolor rgb ink
 set xrange [0:*]
 
 set origin 0, 0
-set title '{/*1.2:Bold The leak: one counter}' textcolor rgb ink offset 0,-0.2
+set title '{/*1.2:Bold The leak: one counter}' textcolor rgb ink offset 0,2.2
 plot churn using (of('classic')):(mib($7)) with fillsteps linecolor rgb physical title 'resident (VmRSS)', \
 	'' using (of('classic')):(mib($6)) with steps linewidth 3 linecolor rgb leak title 'mapped (VmSize)', \
 	'' using (of('classic')):(mib($3)) with steps linewidth 2 linecolor rgb virtual title 'what the counter says', \
 	'' using (of('classic')):(mib($8)) with lines linewidth 1.5 dashtype (8,5) linecolor rgb budget title 'budget'
 
 set origin 0.5, 0
-set title '{/*1.2:Bold The cure: segpool}' textcolor rgb ink offset 0,-0.2
+set title '{/*1.2:Bold The cure: segpool}' textcolor rgb ink offset 0,2.2
 plot churn using (of('segpool')):(mib($4 + $5)) with fillsteps linecolor rgb retained title 'retained', \
 	'' using (of('segpool')):(mib($4)) with fillsteps linecolor rgb physical title 'physical', \
-	'' using (of('segpool')):(mib($3)) with steps linewidth 3 linecolor rgb virtual title 'mapped (virtual)', \
+	'' using (of('segpool')):(mib($3)) with steps linewidth 2 linecolor rgb virtual title 'mapped (virtual)', \
 	'' using (of('segpool')):(mib($8)) with lines linewidth 1.5 dashtype (8,5) linecolor rgb budget title 'budget'
 
 unset multiplot

@@ -191,6 +191,14 @@ static void judge_end(const struct verdict *verdict, FILE *file, int *count)
 	       value(last, SEGPOOL_C_RETAINED_BYTES));
 }
 
+int verdict_crossed(const struct verdict *verdict)
+{
+	const struct sample *last = &verdict->last;
+
+	return value(last, SEGPOOL_C_VIRTUAL_BYTES) == value(last, SEGPOOL_C_VIRTUAL_BUDGET_BYTES) &&
+	       since_half(verdict, SEGPOOL_C_CROSS_CLASS_REUSES) > 0;
+}
+
 int verdict_judge(const struct verdict *verdict, FILE *file)
 {
 	int count = 0;

@@ -30,6 +30,8 @@ void verdict_resident(struct verdict *verdict, const struct sample *sample, uint
 		      uint64_t tolerance);
 /* The table of what happened. */
 void verdict_table(const struct verdict *verdict, FILE *file);
+/* Did it reach the virtual budget, and take regions of other classes then? */
+int verdict_crossed(const struct verdict *verdict);
 /* One sentence for each broken promise; returns how many there are. */
 int verdict_judge(const struct verdict *verdict, FILE *file);
 

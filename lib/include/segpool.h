@@ -60,7 +60,8 @@ void segpool_options_init(struct segpool_options *options);
  * @pool: set to the pool on success, NULL otherwise.
  *
  * Return: 0; -ENOENT or -ENXIO: no module loaded; -EACCES: no permission on the
- * device; -ENOTTY: the device is not segpool's; -EINVAL: an option is out of its
+ * device; -ENOTTY: the device is not segpool's; -EMFILE or -ENFILE: this process,
+ * or the system, has too many files open; -EINVAL: an option is out of its
  * range; -E2BIG: an option is set that this version of the library does not
  * know; -ENOMEM: the reservation does not fit into the address space
  * (RLIMIT_AS), or no kernel memory. segpool_strerror(NULL, ...) says which.
@@ -94,9 +95,11 @@ int segpool_class_for(const struct segpool *pool, uint64_t bytes);
  * @timeout_ms: with SEGPOOL_WAIT; otherwise 0.
  * @regions: @count entries to be filled.
  *
- * Return: the number of regions taken, at least 1 (where it is less than @count,
- * segpool_last_reason() tells why), or a negative errno value: -ENOMEM
- * (segpool_strerror() tells of what), -EINTR, -EINVAL, -EPERM.
+ * Return: the number of regions taken, at least 1, or a negative errno value:
+ * -ENOMEM (segpool_strerror() tells of what), -EINTR, -EINVAL, -EFAULT (@regions
+ * cannot be written), -EPERM (not the process that created the pool), -ENXIO (the
+ * reservation was unmapped). Where it is less than @count, segpool_last_reason()
+ * tells why; SEGPOOL_REASON_NONE then means that a signal came.
  */
 int segpool_region_alloc(struct segpool *pool, uint32_t class_index, uint32_t flags,
 			 uint32_t timeout_ms, struct segpool_region *regions, uint32_t count);
@@ -114,7 +117,7 @@ void *segpool_region_address(const struct segpool *pool, uint64_t handle);
  * @flags: 0 or SEGPOOL_NOW.
  *
  * Return: 0, -EALREADY (double release), -ESTALE (somebody else's by now),
- * -ENOENT (never handed out), -EPERM.
+ * -ENOENT (never handed out), -EINVAL, -EPERM, -ENXIO, -EINTR.
  */
 int segpool_region_free(struct segpool *pool, uint64_t handle, uint32_t flags);
 
@@ -122,7 +125,9 @@ int segpool_region_free(struct segpool *pool, uint64_t handle, uint32_t flags);
  * segpool_region_free_batch() - release @count regions in one system call
  *
  * Each entry's @error is set. Return: 0 if all were released, otherwise the
- * error of the first that was not; every entry was tried.
+ * error of the first that was not; every entry was tried, unless a signal ended
+ * the call (-EINTR; -ECANCELED in those that were not). Where the call as a whole
+ * is refused, nothing was released: -EINVAL, -EFAULT, -ENOMEM, -EPERM, -ENXIO.
  */
 int segpool_region_free_batch(struct segpool *pool, struct segpool_free_entry *entries,
 			      uint32_t count, uint32_t flags);
@@ -130,7 +135,9 @@ int segpool_region_free_batch(struct segpool *pool, struct segpool_free_entry *e
 /**
  * segpool_region_reuse() - take back one named released region
  *
- * Return: 0 and @region filled; -EBUSY: somebody else has it; -ESTALE; -ENOMEM.
+ * Return: 0 and @region filled; -EBUSY: it is in use; -ESTALE: somebody had it
+ * since; -ENOENT: never handed out; -ENOMEM; -EINTR; -EINVAL; -EFAULT:
+ * @region is NULL; -EPERM; -ENXIO.
  */
 int segpool_region_reuse(struct segpool *pool, uint64_t handle, uint32_t class_index,
 			 uint32_t flags, uint32_t timeout_ms, struct segpool_region *region);
@@ -152,12 +159,17 @@ int segpool_populate(struct segpool *pool, struct segpool_range *ranges, uint32_
  * @flags: SEGPOOL_SET_*: the members of @limits to change.
  * @limits: the new values, members without a flag ignored; set to what is in
  *	force. With @flags 0 this only reads.
+ *
+ * Return: 0, -EINVAL (a flag or value out of its range), -EFAULT (@limits is
+ * NULL), -EPERM.
  */
 int segpool_set_budget(struct segpool *pool, uint32_t flags, struct segpool_limits *limits);
 
 /**
  * segpool_trim_retained() - give retained pages back to the system, down to @target bytes
  * @released: bytes that went, or NULL.
+ *
+ * Return: 0, -EINVAL, -EPERM.
  */
 int segpool_trim_retained(struct segpool *pool, uint64_t target, uint64_t *released);
 
@@ -165,7 +177,8 @@ int segpool_trim_retained(struct segpool *pool, uint64_t target, uint64_t *relea
  * segpool_stat() - counters of the pool, indexed by enum segpool_counter
  * @values: room for @count values; those beyond what the kernel knows are 0.
  *
- * Return: the number of counters the kernel knows, or a negative errno value.
+ * Return: the number of counters the kernel knows, or -EINVAL (no such class),
+ * -EFAULT (@values cannot be written), -EPERM.
  */
 int segpool_stat(struct segpool *pool, uint64_t *values, uint32_t count);
 /* The same for one class, indexed by enum segpool_class_counter. */
