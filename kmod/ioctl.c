@@ -92,85 +92,46 @@ static int ioctl_reuse(struct segpool_pool *pool, void *data)
 			     &args->region, &args->reason);
 }
 
-/**
- * struct batch - entries of a call, each with a result of its own
- * @entries: the kernel's copy.
- * @user: where they came from.
- * @bytes: size of all.
+/*
+ * Batches go through the stack, entry by entry: giving memory back must not need
+ * any. First every entry is marked as not tried, which also finds out whether
+ * all can be written to.
  */
-struct batch {
-	void *entries;
-	void __user *user;
-	size_t bytes;
-};
-
-static int batch_get(struct batch *batch, u64 user, u32 count, size_t size)
-{
-	if (!count_valid(count))
-		return -EINVAL;
-	batch->user = u64_to_user_ptr(user);
-	batch->bytes = array_size(count, size);
-	batch->entries = kvmalloc(batch->bytes, SEGPOOL_GFP);
-	if (!batch->entries)
-		return -ENOMEM;
-	if (copy_from_user(batch->entries, batch->user, batch->bytes)) {
-		kvfree(batch->entries);
-		return -EFAULT;
-	}
-	return 0;
-}
-
-static int batch_write(const struct batch *batch)
-{
-	return copy_to_user(batch->user, batch->entries, batch->bytes) ? -EFAULT : 0;
-}
-
-static void batch_end(struct batch *batch)
-{
-	kvfree(batch->entries);
-}
 
 static int ioctl_free(struct segpool_pool *pool, void *data)
 {
-	struct segpool_free_entry *entries;
 	struct segpool_free *args = data;
-	struct batch batch;
+	struct segpool_free_entry __user *user = u64_to_user_ptr(args->entries);
+	struct segpool_free_entry entry;
 	int first_error = 0;
 	int err;
 	u32 i;
 
 	args->done = 0;
-	if (args->flags & ~SEGPOOL_NOW)
+	if (args->flags & ~SEGPOOL_NOW || !count_valid(args->count))
 		return -EINVAL;
 	if (!pool_nr_regions(pool))
 		return -ENXIO;
-	err = batch_get(&batch, args->entries, args->count, sizeof(*entries));
-	if (err)
-		return err;
-
-	entries = batch.entries;
 	for (i = 0; i < args->count; i++)
-		entries[i].error = -ECANCELED;
-	err = batch_write(&batch);
-	if (err)
-		goto out_end;
+		if (put_user(-ECANCELED, &user[i].error))
+			return -EFAULT;
 
 	for (i = 0; i < args->count && !fatal_signal_pending(current); i++) {
-		err = entries[i].reserved ? -EINVAL :
-		      region_release(pool, entries[i].handle, !(args->flags & SEGPOOL_NOW));
-		entries[i].error = err;
+		if (copy_from_user(&entry, &user[i], sizeof(entry)))
+			return -EFAULT;
+		err = entry.reserved ? -EINVAL :
+		      region_release(pool, entry.handle, !(args->flags & SEGPOOL_NOW));
 		if (!err)
 			args->done++;
 		else if (!first_error)
 			first_error = err;
+		if (put_user(err, &user[i].error))
+			return -EFAULT;
 		cond_resched();
 	}
 	if (i < args->count && !first_error)
 		first_error = -EINTR;
-	err = batch_write(&batch) ?: first_error;
-out_end:
-	batch_end(&batch);
-	return err;
+	return first_error;
 }
 
 static int range_do(struct segpool_pool *pool, const struct segpool_range *range, u32 flags,
@@ -181,61 +142,43 @@ static int range_do(struct segpool_pool *pool, const struct segpool_range *range
 	return range_discard(pool, range, !(flags & SEGPOOL_NOW));
 }
 
-/* Tries every range; returns the error of the first that failed. */
-static int ranges_do(struct segpool_pool *pool, struct segpool_ranges *args,
-		     struct segpool_range *ranges, struct budget_wait *wait)
+static int ioctl_ranges(struct segpool_pool *pool, struct segpool_ranges *args,
+			struct budget_wait *wait)
 {
+	struct segpool_range __user *user = u64_to_user_ptr(args->ranges);
+	struct segpool_range range;
 	int first_error = 0;
+	int err = 0;
 	u32 reason;
-	int err;
 	u32 i;
 
-	for (i = 0; i < args->count; i++) {
+	args->done = 0;
+	args->reason = SEGPOOL_REASON_NONE;
+	if (!count_valid(args->count))
+		return -EINVAL;
+	if (!pool_nr_regions(pool))
+		return -ENXIO;
+	for (i = 0; i < args->count; i++)
+		if (put_user(-ECANCELED, &user[i].error))
+			return -EFAULT;
+
+	/* After an interruption the rest stays as it is: not tried. */
+	for (i = 0; i < args->count && err != -EINTR; i++) {
+		if (copy_from_user(&range, &user[i], sizeof(range)))
+			return -EFAULT;
 		err = fatal_signal_pending(current) ? -EINTR :
-		      range_do(pool, &ranges[i], args->flags, wait, &reason);
-		ranges[i].error = err;
+		      range_do(pool, &range, args->flags, wait, &reason);
 		if (err == -ENOMEM && !args->reason)
 			args->reason = reason;
 		if (!err)
 			args->done++;
 		else if (!first_error)
 			first_error = err;
-		/* The rest stays as it is: not tried. */
-		if (err == -EINTR)
-			break;
+		if (put_user(err, &user[i].error))
+			return -EFAULT;
 		cond_resched();
 	}
 	return first_error;
-}
-
-static int ioctl_ranges(struct segpool_pool *pool, struct segpool_ranges *args,
-			struct budget_wait *wait)
-{
-	struct segpool_range *ranges;
-	struct batch batch;
-	int err, result;
-	u32 i;
-
-	args->done = 0;
-	args->reason = SEGPOOL_REASON_NONE;
-	if (!pool_nr_regions(pool))
-		return -ENXIO;
-	err = batch_get(&batch, args->ranges, args->count, sizeof(*ranges));
-	if (err == -ENOMEM)
-		args->reason = SEGPOOL_REASON_SYSTEM;
-	if (err)
-		return err;
-
-	ranges = batch.entries;
-	for (i = 0; i < args->count; i++)
-		ranges[i].error = -ECANCELED;
-	err = batch_write(&batch);
-	if (!err) {
-		result = ranges_do(pool, args, ranges, wait);
-		err = batch_write(&batch) ?: result;
-	}
-	batch_end(&batch);
-	return err;
 }
 
 static int ioctl_discard(struct segpool_pool *pool, void *data)

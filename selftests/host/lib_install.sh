@@ -8,8 +8,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source-path=SCRIPTDIR source=tap.sh
 . "$here/tap.sh"
 lib=lib/triplet
-variables=(DESTDIR="$scratch/root" prefix=/opt/pool libdir="/opt/pool/$lib" includedir=/opt/pool/inc)
-installed=$scratch/root/opt/pool
+variables=(DESTDIR="$scratch/tree" prefix=/opt/pool libdir="/opt/pool/$lib" includedir=/opt/pool/inc)
+installed=$scratch/tree/opt/pool
 
 make --no-print-directory -s -C "$top/lib" >&2
 
@@ -20,7 +20,7 @@ lib_make() {
 config() {
 	command -v pkg-config > "$scratch/which" ||
 		skip "pkg-config is not installed: apt-get install pkg-config"
-	PKG_CONFIG_LIBDIR=$installed/$lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$scratch/root \
+	PKG_CONFIG_LIBDIR=$installed/$lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$scratch/tree \
 		pkg-config "$@" libsegpool
 }
 

@@ -135,6 +135,7 @@ static int touch_too_much(void *argument)
 	struct report *report = plan->report;
 	static struct segpool_region regions[ASKED];
 	struct sp_pool pool;
+	unsigned int round, i;
 	uint64_t offset;
 
 	if (sp_cgroup_enter(plan->cgroup))
@@ -156,6 +157,13 @@ static int touch_too_much(void *argument)
 		}
 	report->physical = sp_counter(pool.fd, SEGPOOL_C_PHYSICAL_BYTES);
 	report->refused = sp_counter(pool.fd, SEGPOOL_C_SIGBUS_FAULTS);
+	/* Giving back works however full it is: each time the touches fill it again. */
+	for (round = 0; round < 64; round++) {
+		if (sp_discard(pool.fd, regions[0].handle, round * SP_PAGE, SP_PAGE, SEGPOOL_NOW))
+			return 5;
+		for (i = 0; i < 4; i++)
+			sp_touch_write(pool.base + regions[0].offset + offset - i * SP_PAGE);
+	}
 	/* After giving something back the touch succeeds. */
 	if (sp_discard(pool.fd, regions[0].handle, 0, REGION, SEGPOOL_NOW))
 		return 5;

@@ -37,7 +37,7 @@
  *  - EFAULT: the structure, or an array it points to, is not accessible (arrays
  *    that receive results must be writable). Nothing was done, unless the
  *    memory was taken away during the call or lies in what the call releases:
- *    then only the results are lost.
+ *    then what was done by that time stays done.
  *  - E2BIG: @size is larger than the kernel's structure and the additional
  *    bytes are not zero, or @size is larger than a page.
  *  - EINVAL: @size is smaller than the first version of the structure; an
