@@ -5,8 +5,11 @@
 # shellcheck disable=SC2034 # for the scripts that source this
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cache=${SEGPOOL_CACHE:-$HOME/.cache/segpool}
+# Debian's own cloud kernels; those built here from Debian's sources: plain, or with a sanitizer.
+stock_kernels=(6.1 6.12)
+built_kernels=(testing 6.1-kasan 6.12-kasan testing-kasan 6.1-kcsan 6.12-kcsan)
 # shellcheck disable=SC2034 # for the scripts that source this
-kernels=(6.1 6.12)
+all_kernels=("${stock_kernels[@]}" "${built_kernels[@]}")
 
 note() {
 	printf '%s\n' "$*" >&2
@@ -15,6 +18,20 @@ note() {
 die() {
 	note "${0##*/}: $*"
 	exit "${die_status:-1}"
+}
+
+# is_one_of WORD WORDS...
+is_one_of() {
+	local word=$1 other
+	shift
+	for other; do
+		[[ $word != "$other" ]] || return 0
+	done
+	return 1
+}
+
+is_built_kernel() {
+	is_one_of "$1" "${built_kernels[@]}"
 }
 
 # with_lock NAME COMMAND...: one process at a time, for what is shared in build/ and the cache.
