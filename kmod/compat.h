@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What differs between kernels; the only place that asks for a version. */
+/*
+ * What differs between kernels; the only place that asks for a version. Used
+ * with 6.1, 6.12 and 7.2; where the change came between two of these, the
+ * version is the one that the kernel's history names.
+ */
 #ifndef SEGPOOL_COMPAT_H
 #define SEGPOOL_COMPAT_H
 
@@ -33,12 +37,54 @@ static inline bool list_lru_del_obj(struct list_lru *lru, struct list_head *item
 }
 #endif
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
-static inline unsigned long mm_get_unmapped_area(struct mm_struct *mm, struct file *file,
-						 unsigned long addr, unsigned long len,
-						 unsigned long pgoff, unsigned long flags)
+/* The lock became the walker's own in 6.13. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+#define COMPAT_LRU_WALK_LOCK , spinlock_t *lock
+#else
+#define COMPAT_LRU_WALK_LOCK
+#endif
+
+static inline unsigned long compat_get_unmapped_area(struct file *file, unsigned long addr,
+						     unsigned long len, unsigned long pgoff,
+						     unsigned long flags)
 {
-	return mm->get_unmapped_area(file, addr, len, pgoff, flags);
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
+	return current->mm->get_unmapped_area(file, addr, len, pgoff, flags);
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
+	return mm_get_unmapped_area(current->mm, file, addr, len, pgoff, flags);
+#else
+	return mm_get_unmapped_area(file, addr, len, pgoff, flags);
+#endif
+}
+
+/*
+ * Strict mode. Up to 7.1 what zaps one VMA serves VM_PFNMAP alone, which also
+ * keeps anybody from pinning pages by their address; VM_IO refuses
+ * MADV_DOFORK. From 7.2 on it serves VM_MIXEDMAP, too, for which MADV_DOFORK
+ * is refused and direct I/O works.
+ *
+ * compat_zap_vma() unmaps a range of @vma and flushes; false where this kernel
+ * cannot do it to such a VMA, and nothing was done.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 2, 0)
+#define COMPAT_STRICT_FLAGS (VM_PFNMAP | VM_IO)
+
+static inline bool compat_zap_vma(struct vm_area_struct *vma, unsigned long address,
+				  unsigned long size)
+{
+	if (!(vma->vm_flags & VM_PFNMAP))
+		return false;
+	zap_vma_ptes(vma, address, size);
+	return true;
+}
+#else
+#define COMPAT_STRICT_FLAGS 0
+
+static inline bool compat_zap_vma(struct vm_area_struct *vma, unsigned long address,
+				  unsigned long size)
+{
+	zap_special_vma_range(vma, address, size);
+	return true;
 }
 #endif
 

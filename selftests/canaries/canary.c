@@ -240,7 +240,7 @@ static int racer(void *unused)
 	return 0;
 }
 
-static void data_race(void)
+static void racing_writes(void)
 {
 	struct task_struct *other = kthread_run(racer, NULL, "canary_racer");
 	unsigned long end = jiffies + 20 * HZ;
@@ -278,7 +278,7 @@ static const struct {
 	BUG_NAMED(list_corruption),
 	BUG_NAMED(active_timer_freed),
 	BUG_NAMED(mapped_page_freed),
-	BUG_NAMED(data_race),
+	BUG_NAMED(racing_writes),
 };
 
 static int __init canary_init(void)

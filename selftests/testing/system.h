@@ -3,8 +3,12 @@
 #ifndef SEGPOOL_TESTING_SYSTEM_H
 #define SEGPOOL_TESTING_SYSTEM_H
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/utsname.h>
+#include <stdbool.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include "calls.h"
 
@@ -185,6 +189,18 @@ static SP_UNUSED int sp_set_module_parameter(const char *name, uint64_t value)
 	snprintf(path, sizeof(path), "/sys/module/segpool/parameters/%s", name);
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
 	return sp_write_file(path, text);
+}
+
+/* Whether the running kernel is older than this. */
+static SP_UNUSED bool sp_kernel_before(unsigned int major, unsigned int minor)
+{
+	unsigned int has_major = 0, has_minor = 0;
+	struct utsname name;
+
+	if (uname(&name))
+		return false;
+	sscanf(name.release, "%u.%u", &has_major, &has_minor);
+	return has_major < major || (has_major == major && has_minor < minor);
 }
 
 #endif /* SEGPOOL_TESTING_SYSTEM_H */
