@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Processes whose threads do everything there is to do with a pool, killed at
+ * random points: nothing is in use afterwards, no page is lost.
+ *
+ *   kills [--kills N] [--seed N]
+ */
+#include "run.h"
+#include "../testing_memory.h"
+#include "gauges.h"
+#include "leak.h"
+
+#define THREADS		3
+#define REGIONS		12
+#define BATCH		4
+/* Most kills hit a process at work, some one that is just beginning. */
+#define LONGEST_MS	60
+/* Remains of caches that are not segpool's; less than a page a kill. */
+#define TOLERATED	(16 * SP_PAGE)
+
+static unsigned long kills = 24, seed = 1;
+
+static const struct run_option options[] = {
+	{ "--kills", &kills, "how many processes are killed", NULL },
+	{ "--seed", &seed, "of the random choices", NULL },
+	{ NULL, NULL, NULL, NULL },
+};
+
+struct victim {
+	struct sp_pool pool;
+	uint64_t seed;
+};
+
+static uint32_t random_alloc_flags(uint64_t *random)
+{
+	static const uint32_t flags[] = {
+		0, SEGPOOL_POPULATE, SEGPOOL_POPULATE | SEGPOOL_ZERO, SEGPOOL_WAIT,
+		SEGPOOL_POPULATE | SEGPOOL_WAIT, SEGPOOL_CONTIGUOUS | SEGPOOL_POPULATE,
+	};
+
+	return flags[sp_random(random) % ARRAY_SIZE(flags)];
+}
+
+static int take(struct victim *victim, uint64_t *random, struct segpool_region *regions)
+{
+	struct segpool_alloc call = {
+		.flags = random_alloc_flags(random), .class_index = sp_random(random) % 5,
+		.count = 1 + sp_random(random) % BATCH,
+	};
+
+	if (call.flags & SEGPOOL_WAIT)
+		call.timeout_ms = 20;
+	return sp_alloc_call(victim->pool.fd, &call, regions) ? 0 : call.done;
+}
+
+static void use(struct victim *victim, uint64_t *random, const struct segpool_region *region)
+{
+	char *bytes = sp_region_at(&victim->pool, region);
+	uint64_t offset = sp_random(random) % 8 * SP_PAGE, length = 8 * SP_PAGE;
+
+	switch (sp_random(random) % 5) {
+	case 0:
+		sp_touch_write(bytes + offset);
+		break;
+	case 1:
+		sp_populate(victim->pool.fd, region->handle, offset, length, SEGPOOL_ZERO);
+		break;
+	case 2:
+		sp_discard(victim->pool.fd, region->handle, offset, length, 0);
+		break;
+	case 3:
+		sp_discard(victim->pool.fd, region->handle, offset, length, SEGPOOL_NOW);
+		break;
+	default:
+		sp_touch(bytes + SP_SMALL - SP_PAGE);
+	}
+}
+
+static void limit(struct victim *victim, uint64_t *random)
+{
+	uint64_t bytes = (4 + sp_random(random) % REGIONS) * SP_SMALL;
+	struct segpool_limits limits = { .physical_budget = bytes, .retain_limit = bytes / 2,
+					 .retain_age_ms = sp_random(random) % 20 };
+
+	sp_set_budget(victim->pool.fd, SEGPOOL_SET_PHYSICAL | SEGPOOL_SET_RETAIN | SEGPOOL_SET_AGE,
+		      &limits);
+}
+
+static void look(struct victim *victim, uint64_t *random)
+{
+	uint64_t values[SEGPOOL_NR_COUNTERS];
+	struct sp_region_sums sums;
+
+	switch (sp_random(random) % 4) {
+	case 0:
+		sp_stat(victim->pool.fd, values);
+		break;
+	case 1:
+		sp_regions_walk(victim->pool.id, &sums);
+		break;
+	case 2:
+		sp_trim(victim->pool.fd, sp_random(random) % 4 * SP_SMALL, NULL);
+		break;
+	default:
+		limit(victim, random);
+	}
+}
+
+static void give_back(struct victim *victim, uint64_t *random, struct segpool_region *regions,
+		      int count)
+{
+	struct segpool_region again;
+	int i;
+
+	for (i = 0; i < count; i++) {
+		sp_free(victim->pool.fd, regions[i].handle, sp_random(random) % 3 ? 0 : SEGPOOL_NOW);
+		if (!(sp_random(random) % 4) &&
+		    !sp_reuse(victim->pool.fd, regions[i].handle, 0, SEGPOOL_POPULATE, &again))
+			sp_free(victim->pool.fd, again.handle, 0);
+	}
+}
+
+static void work(void *argument, unsigned int member)
+{
+	struct victim *victim = argument;
+	struct segpool_region regions[BATCH];
+	uint64_t random = victim->seed + member;
+	int got, i;
+
+	for (;;) {
+		got = take(victim, &random, regions);
+		for (i = 0; i < got; i++)
+			use(victim, &random, &regions[i]);
+		look(victim, &random);
+		give_back(victim, &random, regions, got);
+	}
+}
+
+/* A second pool now and then, so that one is being made or ended as well. */
+static int victim_main(void *argument)
+{
+	struct victim *victim = argument;
+	struct sp_pool other;
+	uint32_t mode = victim->seed % 2;
+
+	if (!sp_pool_make(&other, !mode, SP_SMALL, REGIONS * SP_SMALL, REGIONS * SP_SMALL, 0))
+		sp_pool_close(&other);
+	if (sp_pool_make(&victim->pool, mode, SP_SMALL, REGIONS * SP_SMALL, REGIONS * SP_SMALL,
+			 4 * SP_SMALL))
+		return 1;
+	sp_team_run(THREADS, work, victim);
+	return 0;
+}
+
+/* NULL, or what is wrong; the victim never ends by itself. */
+static const char *kill_one(uint64_t *random)
+{
+	struct victim victim = { .seed = sp_random(random) };
+	uint32_t delay_us = sp_random(random) % (LONGEST_MS * 1000);
+	pid_t child = sp_start_child(victim_main, &victim);
+	int status;
+
+	if (child < 0)
+		return "fork fails";
+	usleep(delay_us);
+	kill(child, SIGKILL);
+	status = sp_wait_child(child);
+	if (status != 128 + SIGKILL)
+		return "the process ended before it was killed";
+	return gauges_left();
+}
+
+static int kill_all(void *argument)
+{
+	const char **wrong = argument;
+	uint64_t random = seed;
+	unsigned long i;
+
+	for (i = 0; i < kills && !*wrong; i++)
+		*wrong = kill_one(&random);
+	if (*wrong)
+		ksft_print_msg("kill %lu: %s\n", i, *wrong);
+	return *wrong != NULL;
+}
+
+struct watched {
+	struct leak leak;
+	const char *wrong;
+};
+
+static int kill_watched(void *argument)
+{
+	struct watched *watched = argument;
+
+	return leak_enter(&watched->leak) ? 2 : kill_all(&watched->wrong);
+}
+
+int main(int argc, char **argv)
+{
+	struct watched watched = { .wrong = NULL };
+	uint64_t begun, before, lost;
+	char text[96];
+	int status;
+
+	run_options(argc, argv, options);
+	ksft_print_header();
+	ksft_set_plan(3);
+	leak_begin(&watched.leak);
+	begun = sp_now_ms();
+	before = sp_free_bytes();
+
+	status = sp_in_child(kill_watched, &watched);
+	ksft_print_msg("seed %lu: %lu kills in %llu ms\n", seed, kills,
+		       (unsigned long long)(sp_now_ms() - begun));
+	run_result("nothing_is_in_use_after_each_kill", status ? "see above" : NULL);
+
+	lost = leak_bytes(&watched.leak, TOLERATED);
+	snprintf(text, sizeof(text), "%llu bytes are lost", (unsigned long long)lost);
+	run_result("no_charge_is_left", lost ? text : NULL);
+	run_result("free_memory_is_back", gauges_memory(before));
+	leak_end(&watched.leak);
+	ksft_finished();
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Is memory lost? What a child had charged to a memory cgroup that is then
+ * removed falls to the cgroup above unless it was given back. And kmemleak.
+ */
+#ifndef SEGPOOL_FAULTS_LEAK_H
+#define SEGPOOL_FAULTS_LEAK_H
+
+#include <stdbool.h>
+#include "../testing.h"
+
+#define LEAK_WAIT_MS	3000
+
+struct leak {
+	struct sp_cgroup above, below;
+	/* Charged before the child began. */
+	uint64_t before;
+	bool works;
+};
+
+/* For a child that is to be watched. */
+static SP_UNUSED int leak_enter(struct leak *leak)
+{
+	if (!leak->works)
+		return 0;
+	if (mkdir(leak->below.path, 0755) && errno != EEXIST)
+		return -errno;
+	return sp_cgroup_enter(&leak->below);
+}
+
+/* What stays cached for the file names that the child used is nobody's loss. */
+static uint64_t leak_charged(const struct leak *leak)
+{
+	sp_write_file("/proc/sys/vm/drop_caches", "2");
+	return sp_cgroup_value(&leak->above, "memory.current");
+}
+
+/* After the child's end: bytes that it has left charged, or 0 if they are @tolerated. */
+static SP_UNUSED uint64_t leak_bytes(struct leak *leak, uint64_t tolerated)
+{
+	uint64_t charged, end = sp_now_ms() + LEAK_WAIT_MS;
+
+	if (!leak->works)
+		return 0;
+	sp_cgroup_remove(&leak->below);
+	/* The cgroup's last charges are brought up from work queues. */
+	for (charged = leak_charged(leak); charged > leak->before + tolerated && sp_now_ms() < end;
+	     charged = leak_charged(leak))
+		sp_sleep_ms(20);
+	tolerated += leak->before;
+	leak->before = charged;
+	return charged > tolerated ? charged - tolerated : 0;
+}
+
+static int leak_nothing(void *leak)
+{
+	return leak_enter(leak) ? 1 : 0;
+}
+
+/* Without memory cgroups nothing is looked at. */
+static SP_UNUSED void leak_begin(struct leak *leak)
+{
+	char path[256];
+
+	leak->works = false;
+	/* Without a line in the kernel's log each time. */
+	sp_write_file("/proc/sys/vm/drop_caches", "4");
+	if (sp_cgroup_make(&leak->above, "faults", 0))
+		return;
+	snprintf(leak->below.path, sizeof(leak->below.path), "%.100s/below", leak->above.path);
+	sp_cgroup_file(&leak->above, "cgroup.subtree_control", path);
+	leak->works = !sp_write_file(path, "+memory") && !sp_in_child(leak_nothing, leak);
+	if (!leak->works)
+		return;
+	sp_cgroup_remove(&leak->below);
+	leak->before = leak_charged(leak);
+}
+
+static SP_UNUSED void leak_end(struct leak *leak)
+{
+	sp_cgroup_remove(&leak->above);
+}
+
+#define LEAK_FILE	"/sys/kernel/debug/kmemleak"
+/* Younger objects are not reported. */
+#define LEAK_AGE_MS	6000
+
+/* NULL, or why there is no kmemleak. What it knows already is forgotten. */
+static SP_UNUSED const char *leak_scan_begin(void)
+{
+	if (access(LEAK_FILE, W_OK))
+		return "the kernel has no kmemleak";
+	/* As it is by default; refused where kmemleak is off. A scan would take long. */
+	if (sp_write_file(LEAK_FILE, "stack=on"))
+		return "kmemleak is off; boot with kmemleak=on";
+	return sp_write_file(LEAK_FILE, "clear") ? "kmemleak cannot be cleared" : NULL;
+}
+
+/* Twice: the first scan may have met an object between two owners. */
+static SP_UNUSED void leak_scan(void)
+{
+	sp_sleep_ms(LEAK_AGE_MS);
+	sp_write_file(LEAK_FILE, "scan");
+	sp_sleep_ms(LEAK_AGE_MS);
+	sp_write_file(LEAK_FILE, "scan");
+}
+
+/* How many lost objects there are with @who among their callers; the first one is printed. */
+static SP_UNUSED unsigned int leak_found(const char *who)
+{
+	static char object[8192];
+	char line[256];
+	FILE *file = fopen(LEAK_FILE, "re");
+	unsigned int found = 0;
+	bool ours = false;
+
+	if (!file)
+		return 1;
+	object[0] = '\0';
+	do {
+		if (!fgets(line, sizeof(line), file))
+			line[0] = '\0';
+		if (!line[0] || !strncmp(line, "unreferenced", 12)) {
+			if (ours && !found++)
+				fprintf(stderr, "%s", object);
+			object[0] = '\0';
+			ours = false;
+		}
+		ours |= strstr(line, who) != NULL;
+		if (strlen(object) + strlen(line) < sizeof(object))
+			strcat(object, line);
+	} while (line[0]);
+	fclose(file);
+	return found;
+}
+
+#endif /* SEGPOOL_FAULTS_LEAK_H */
