@@ -123,7 +123,7 @@ TEST_F(trace, shrink)
 	ASSERT_EQ(4, sp_alloc(self->pool.fd, 0, SEGPOOL_POPULATE, 4, self->regions));
 	ASSERT_EQ(0, sp_free_regions(self->pool.fd, self->regions, 4, 0));
 	ASSERT_EQ(BUDGET, sp_counter(self->pool.fd, SEGPOOL_C_RETAINED_BYTES));
-	ASSERT_EQ(0, sp_write_file("/proc/sys/vm/drop_caches", "2"));
+	ASSERT_TRUE(sp_drop_slab(self->pool.fd));
 	EXPECT_EQ(0, sp_counter(self->pool.fd, SEGPOOL_C_RETAINED_BYTES));
 	EXPECT_EQ(BUDGET / SP_PAGE, sp_counter(self->pool.fd, SEGPOOL_C_SHRUNK_PAGES));
 	EXPECT_LE(1, fired(self->pool.id, "segpool_shrink"));

@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/utsname.h>
-#include <stdbool.h>
-#include <sys/utsname.h>
 #include <time.h>
 #include "calls.h"
 
@@ -189,6 +187,26 @@ static SP_UNUSED int sp_set_module_parameter(const char *name, uint64_t value)
 	snprintf(path, sizeof(path), "/sys/module/segpool/parameters/%s", name);
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
 	return sp_write_file(path, text);
+}
+
+/*
+ * Has the kernel's shrinkers take what they can, until the pool's shrunk_pages
+ * grow. Up to 6.6 one round does nothing where a shrinker comes or goes at that
+ * moment, as with a file system that was just unmounted.
+ */
+static SP_UNUSED bool sp_drop_slab(int fd)
+{
+	uint64_t before = sp_counter(fd, SEGPOOL_C_SHRUNK_PAGES);
+	int i;
+
+	for (i = 0; i < 200; i++) {
+		if (sp_write_file("/proc/sys/vm/drop_caches", "2"))
+			return false;
+		if (sp_counter(fd, SEGPOOL_C_SHRUNK_PAGES) > before)
+			return true;
+		usleep(10000);
+	}
+	return false;
 }
 
 /* Whether the running kernel is older than this. */

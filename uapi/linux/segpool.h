@@ -86,9 +86,10 @@
 
 /**
  * enum segpool_mode - how pages are mapped
- * @SEGPOOL_MODE_STRICT: nobody can pin a page by its address: direct I/O into
- *	a region, io_uring fixed buffers and process_vm_readv() get EFAULT. A
- *	release is certain.
+ * @SEGPOOL_MODE_STRICT: up to Linux 7.1 nobody can pin a page by its address:
+ *	direct I/O into a region, io_uring fixed buffers and process_vm_readv()
+ *	get EFAULT, so a release is certain. From 7.2 on they work, and what
+ *	is said of pinned pages below holds.
  * @SEGPOOL_MODE_PINNABLE: pages can be pinned, so files can be read straight
  *	into a region. A page that is still pinned when its region is released
  *	leaves the pool and is never given to anybody else.

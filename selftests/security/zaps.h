@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Every way in which a region's pages leave it. */
+#ifndef SEGPOOL_SECURITY_ZAPS_H
+#define SEGPOOL_SECURITY_ZAPS_H
+
+#include "scene.h"
+
+static long owner_frees(void *state, long flags)
+{
+	struct owner *owner = state;
+
+	return sp_free(owner->pool.fd, owner->target.handle, flags);
+}
+
+static long owner_discards(void *state, long flags)
+{
+	struct owner *owner = state;
+
+	owner->discarded = true;
+	return sp_discard(owner->pool.fd, owner->target.handle, 0, TARGET, flags);
+}
+
+static int nothing_is_retained(void *fd)
+{
+	return sp_counter(*(int *)fd, SEGPOOL_C_RETAINED_BYTES) == 0;
+}
+
+static long retained_went(struct owner *owner)
+{
+	return sp_wait_until(nothing_is_retained, &owner->pool.fd, 20000) ? 0 : -ETIME;
+}
+
+static long owner_trims(void *state, long unused)
+{
+	struct owner *owner = state;
+
+	return owner_frees(owner, 0) ?: sp_trim(owner->pool.fd, 0, NULL) ?: retained_went(owner);
+}
+
+static long owner_lets_age(void *state, long unused)
+{
+	struct segpool_limits limits = { .retain_age_ms = 10 };
+	struct owner *owner = state;
+
+	return sp_set_budget(owner->pool.fd, SEGPOOL_SET_AGE, &limits) ?: owner_frees(owner, 0) ?:
+	       retained_went(owner);
+}
+
+static long owner_lowers_the_budget(void *state, long unused)
+{
+	struct segpool_limits none = { .physical_budget = 0 }, all = { .physical_budget = BUDGET };
+	struct owner *owner = state;
+
+	return owner_frees(owner, 0) ?:
+	       sp_set_budget(owner->pool.fd, SEGPOOL_SET_PHYSICAL, &none) ?:
+	       retained_went(owner) ?: sp_set_budget(owner->pool.fd, SEGPOOL_SET_PHYSICAL, &all);
+}
+
+/* The system asks its shrinkers for everything they have. */
+static long owner_is_shrunk(void *state, long unused)
+{
+	struct owner *owner = state;
+	uint64_t end = sp_now_ms() + 20000;
+	long error = owner_frees(owner, 0);
+
+	while (!error && !nothing_is_retained(&owner->pool.fd) && sp_now_ms() < end)
+		error = sp_write_file("/proc/sys/vm/drop_caches", "2");
+	return error ?: retained_went(owner);
+}
+
+static long owner_unmaps(void *state, long unused)
+{
+	struct owner *owner = state;
+
+	if (munmap(owner->pool.base, owner->pool.length))
+		return -errno;
+	owner->pool.base = NULL;
+	return 0;
+}
+
+static long owner_closes(void *state, long unused)
+{
+	struct owner *owner = state;
+
+	close(owner->pool.fd);
+	owner->pool.fd = -1;
+	return owner_unmaps(owner, 0);
+}
+
+static long owner_exits(void *state, long unused)
+{
+	_exit(0);
+	return 0;
+}
+
+struct zap {
+	long (*done_by_owner)(void *state, long argument);	/* NULL: he is killed */
+	long argument;
+	bool ends_the_owner;
+};
+
+static const struct zap
+	zap_free = { .done_by_owner = owner_frees },
+	zap_free_now = { .done_by_owner = owner_frees, .argument = SEGPOOL_NOW },
+	zap_discard = { .done_by_owner = owner_discards },
+	zap_discard_now = { .done_by_owner = owner_discards, .argument = SEGPOOL_NOW },
+	zap_trim = { .done_by_owner = owner_trims },
+	zap_ageing = { .done_by_owner = owner_lets_age },
+	zap_shrinker = { .done_by_owner = owner_is_shrunk },
+	zap_lowered_budget = { .done_by_owner = owner_lowers_the_budget },
+	zap_munmap = { .done_by_owner = owner_unmaps },
+	zap_close = { .done_by_owner = owner_closes },
+	zap_exit = { .done_by_owner = owner_exits, .ends_the_owner = true },
+	zap_kill = { .ends_the_owner = true };
+
+static int pool_is_gone(void *at)
+{
+	return !sp_pool_listed(((struct whereabouts *)at)->id);
+}
+
+/*
+ * Make the pages leave. @held: a transfer keeps the owner from ending before it
+ * is over, so that there is nothing to wait for.
+ */
+static SP_UNUSED long zap_do(const struct zap *zap, struct actor *owner, struct whereabouts *at,
+			     bool held)
+{
+	if (!zap->ends_the_owner)
+		return actor_ask(owner, zap->done_by_owner, zap->argument);
+	if (zap->done_by_owner)
+		actor_tell(owner, zap->done_by_owner, zap->argument);
+	else
+		kill(owner->pid, SIGKILL);
+	if (held)
+		return 0;
+	return sp_wait_until(pool_is_gone, at, 30000) ? 0 : -ETIME;
+}
+
+#endif /* SEGPOOL_SECURITY_ZAPS_H */
