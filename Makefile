@@ -10,7 +10,11 @@ part := +@$(MAKE) --no-print-directory -C
 help:
 	@printf '%s\n' \
 		"make demo            shows a real program's memory history, in a virtual machine" \
-		"make check           tests every promise; boots guests with Linux 6.1 and 6.12" \
+		"make check           tests every promise, on the host and in guests with three kernels" \
+		"                     (KERNELS=\"6.1 6.1-kasan\" chooses others)" \
+		"make check-debug     the same tests in guests whose kernels have sanitizers" \
+		"make soak MINUTES=60 random tests in such guests, until one fails" \
+		"make coverage        which lines of the module the tests execute" \
 		"" \
 		"make all             the library, and the module for the running kernel" \
 		"make lib             libsegpool, static and shared, in build/lib" \
@@ -46,7 +50,16 @@ demo demo-host:
 	$(part) demo $@
 
 check:
-	@selftests/check
+	@selftests/check $(if $(KERNELS),--kernels "$(KERNELS)")
+
+check-debug:
+	@selftests/check --no-host --kernels "$(or $(KERNELS),6.1-kasan 6.12-kasan 6.12-kcsan)"
+
+soak:
+	@selftests/soak $(MINUTES)
+
+coverage:
+	@selftests/coverage/run
 
 bench:
 	@selftests/bench/run
@@ -58,7 +71,7 @@ shell:
 	@$(guest)/shell
 
 lint:
-	@selftests/static lint
+	@selftests/static/run lint
 
 # The module goes with it where "make modules" has built it.
 built = $(wildcard build/kmod/$(KVER)/segpool.ko)
@@ -77,5 +90,5 @@ clean:
 distclean-cache: clean
 	rm -rf "$${SEGPOOL_CACHE:-$$HOME/.cache/segpool}"
 
-.PHONY: help all modules lib selftests demo demo-host check bench mutants shell lint \
+.PHONY: help all modules lib selftests demo demo-host check check-debug soak coverage bench mutants shell lint \
 	install uninstall clean distclean-cache

@@ -2,13 +2,18 @@
 /*
  * The pages a pool owns, physical and retained, in one 64-bit word: a page that
  * moves from one to the other does so in one step, and whoever reads the word
- * sees two numbers that were true together and never above the budget.
+ * sees two numbers that were true together and never above the budget. Reserve
+ * first, roll back on failure, no lock. Needs nothing of the kernel but atomics.
  */
 #ifndef SEGPOOL_ACCOUNT_H
 #define SEGPOOL_ACCOUNT_H
 
 #include <linux/atomic.h>
+#include <linux/compiler.h>
+#include <linux/minmax.h>
 #include <linux/types.h>
+
+#include <linux/segpool.h>
 
 /**
  * struct account - pages of one pool
@@ -55,19 +60,131 @@ static inline u64 account_excess(const struct account *account)
 	return total > budget ? total - budget : 0;
 }
 
-bool account_charge(struct account *account, u64 pages);
-void account_uncharge(struct account *account, u64 pages);
-void account_retain(struct account *account, u64 pages);
-void account_unretain(struct account *account, u64 pages);
-void account_drop_retained(struct account *account, u64 pages);
+static inline bool amount_fits(u64 used, u64 amount, u64 limit)
+{
+	return used <= limit && amount <= limit - used;
+}
 
-bool ceiling_charge(u64 pages);
-void ceiling_uncharge(u64 pages);
-u64 ceiling_used(void);
-u64 ceiling_limit(void);
+static inline void peak_raise(atomic64_t *peak, u64 value)
+{
+	s64 old = atomic64_read(peak);
 
-bool metadata_charge(u64 bytes);
-void metadata_uncharge(u64 bytes);
-u64 metadata_used(void);
+	while (value > old)
+		if (atomic64_try_cmpxchg(peak, &old, value))
+			break;
+}
+
+/**
+ * account_charge() - reserve physical pages before they are there
+ * @account: the pool's.
+ * @pages: how many.
+ *
+ * Return: whether the budget had room; nothing is charged otherwise.
+ */
+static inline bool account_charge(struct account *account, u64 pages)
+{
+	s64 owned = account_read(account);
+
+	do {
+		if (!amount_fits(owned_total(owned), pages, READ_ONCE(account->budget)))
+			return false;
+	} while (!atomic64_try_cmpxchg(&account->owned, &owned, owned + pages));
+
+	peak_raise(&account->physical_peak, owned_physical(owned + pages));
+	return true;
+}
+
+/* Physical pages have left the pool, or a reservation is rolled back. */
+static inline void account_uncharge(struct account *account, u64 pages)
+{
+	atomic64_sub(pages, &account->owned);
+}
+
+/* Physical pages become retained ones. */
+static inline void account_retain(struct account *account, u64 pages)
+{
+	u64 owned = atomic64_add_return((pages << 32) - pages, &account->owned);
+
+	peak_raise(&account->retained_peak, owned_retained(owned));
+}
+
+/* Retained pages become physical ones. */
+static inline void account_unretain(struct account *account, u64 pages)
+{
+	u64 owned = atomic64_sub_return((pages << 32) - pages, &account->owned);
+
+	peak_raise(&account->physical_peak, owned_physical(owned));
+}
+
+/* Retained pages have left the pool. */
+static inline void account_drop_retained(struct account *account, u64 pages)
+{
+	atomic64_sub(pages << 32, &account->owned);
+}
+
+/* How many more pages may be retained, with @limit as their limit. */
+static inline u64 account_retain_room(const struct account *account, u64 limit)
+{
+	u64 retained = owned_retained(account_read(account));
+
+	if (account_excess(account))
+		return 0;
+	return limit > retained ? limit - retained : 0;
+}
+
+/**
+ * account_surplus() - how many retained pages must go
+ * @account: the pool's.
+ * @kept: retained pages that are there to be given back.
+ * @leaving: those that are on their way already, and still accounted.
+ * @target: how many may stay; fewer do if the budget asks for it.
+ *
+ * Return: at most @kept.
+ */
+static inline u64 account_surplus(const struct account *account, u64 kept, u64 leaving, u64 target)
+{
+	u64 excess = account_excess(account);
+	u64 surplus = 0;
+
+	if (kept > target)
+		surplus = kept - target;
+	if (excess > leaving)
+		surplus = max(surplus, excess - leaving);
+	return min(surplus, kept);
+}
+
+/* Adds to a counter, unless that would bring it above @limit. */
+static inline bool charge_below(atomic64_t *counter, u64 amount, u64 limit)
+{
+	s64 used = atomic64_read(counter);
+
+	do {
+		if (!amount_fits(used, amount, limit))
+			return false;
+	} while (!atomic64_try_cmpxchg(counter, &used, used + amount));
+	return true;
+}
+
+/**
+ * account_charge_both() - reserve physical pages of the pool and of all pools
+ * @account: the pool's.
+ * @pages: how many; none always fit.
+ * @shared: counter of the pages of all pools.
+ * @limit: of @shared.
+ *
+ * Return: SEGPOOL_REASON_NONE; _PHYSICAL or _CEILING, with nothing charged.
+ */
+static inline enum segpool_reason account_charge_both(struct account *account, u64 pages,
+						      atomic64_t *shared, u64 limit)
+{
+	if (!pages)
+		return SEGPOOL_REASON_NONE;
+	if (!account_charge(account, pages))
+		return SEGPOOL_REASON_PHYSICAL;
+	if (charge_below(shared, pages, limit))
+		return SEGPOOL_REASON_NONE;
+	account_uncharge(account, pages);
+	return SEGPOOL_REASON_CEILING;
+}
 
 #endif

@@ -58,8 +58,8 @@ void counters_read(const struct segpool_pool *pool, u64 values[SEGPOOL_NR_COUNTE
 	for (i = 0; i < SEGPOOL_NR_COUNTERS; i++)
 		values[i] = atomic64_read(&pool->events[i]);
 
-	values[SEGPOOL_C_VIRTUAL_BYTES] = (u64)(u32)carved << pool->region_shift;
-	values[SEGPOOL_C_VIRTUAL_BUDGET_BYTES] = carved >> 32 << pool->region_shift;
+	values[SEGPOOL_C_VIRTUAL_BYTES] = (u64)carved_count(carved) << pool->region_shift;
+	values[SEGPOOL_C_VIRTUAL_BUDGET_BYTES] = (u64)carved_budget(carved) << pool->region_shift;
 	values[SEGPOOL_C_RESERVATION_BYTES] = (u64)pool_nr_regions(pool) << pool->region_shift;
 	values[SEGPOOL_C_PHYSICAL_BYTES] = pages_to_bytes(owned_physical(owned));
 	values[SEGPOOL_C_PHYSICAL_PEAK_BYTES] =

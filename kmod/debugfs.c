@@ -4,7 +4,9 @@
 #include <linux/debugfs.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/sched/signal.h>
 #include <linux/seq_file.h>
+#include <linux/string_helpers.h>
 
 #include "segpool.h"
 
@@ -48,9 +50,12 @@ static void show_pool(struct segpool_pool *pool, void *context)
 		   pool_region_size(pool));
 	for (i = 0; i < ARRAY_SIZE(columns); i++)
 		seq_printf(seq, " %llu", values[columns[i]]);
-	/* Last, since a program may have spaces in its name. */
+	/*
+	 * Last, since a program may have spaces in its name; and escaped, since
+	 * it may have anything else, meant for root's terminal.
+	 */
 	seq_putc(seq, ' ');
-	seq_escape(seq, pool->owner_comm, "\n\\");
+	seq_escape_str(seq, pool->owner_comm, ESCAPE_OCTAL | ESCAPE_NAP | ESCAPE_APPEND, "\\");
 	seq_putc(seq, '\n');
 }
 
@@ -140,6 +145,10 @@ static int pool_regions_show(struct seq_file *seq, void *item)
 		seq_puts(seq, "region state generation class pages\n");
 		return 0;
 	}
+	/* A seek comes here for every line up to its target, of which there may be millions. */
+	cond_resched();
+	if (fatal_signal_pending(current))
+		return -EINTR;
 	err = region_lock_killable(region);
 	if (err)
 		return err;

@@ -58,14 +58,13 @@ static unsigned long segpool_get_unmapped_area(struct file *file, unsigned long 
 	unsigned long found;
 
 	if (address || (flags & MAP_FIXED)) {
-		found = mm_get_unmapped_area(current->mm, file, address, length, pgoff, flags);
+		found = compat_get_unmapped_area(file, address, length, pgoff, flags);
 		if (IS_ERR_VALUE(found) || (flags & MAP_FIXED) || IS_ALIGNED(found, align))
 			return found;
 	}
 	if (length > TASK_SIZE - align)
 		return -ENOMEM;
-	found = mm_get_unmapped_area(current->mm, file, 0, length + align - PAGE_SIZE, pgoff,
-				     flags);
+	found = compat_get_unmapped_area(file, 0, length + align - PAGE_SIZE, pgoff, flags);
 	return IS_ERR_VALUE(found) ? found : ALIGN(found, align);
 }
 

@@ -14,19 +14,19 @@
 #include <linux/uaccess.h>
 
 #include "segpool.h"
+#include "valid.h"
 
 #define ALLOC_FLAGS (SEGPOOL_ZERO | SEGPOOL_POPULATE | SEGPOOL_WAIT | SEGPOOL_CONTIGUOUS)
 #define REUSE_FLAGS (SEGPOOL_ZERO | SEGPOOL_POPULATE | SEGPOOL_WAIT)
 #define POPULATE_FLAGS (SEGPOOL_ZERO | SEGPOOL_WAIT)
 
-static bool timeout_valid(u32 flags, u32 timeout_ms)
+/* The index is a user's, and must not be used beyond its limit by a processor that runs ahead. */
+static bool class_valid(const struct segpool_pool *pool, u32 *class)
 {
-	return timeout_ms <= (flags & SEGPOOL_WAIT ? SEGPOOL_MAX_WAIT_MS : 0);
-}
-
-static bool count_valid(u32 count)
-{
-	return count && count <= SEGPOOL_MAX_BATCH;
+	if (*class >= pool->nr_classes)
+		return false;
+	*class = array_index_nospec(*class, pool->nr_classes);
+	return true;
 }
 
 static int ioctl_setup(struct segpool_pool *pool, void *data)
@@ -52,7 +52,7 @@ static int ioctl_alloc(struct segpool_pool *pool, void *data)
 	int err;
 
 	if (args->flags & ~ALLOC_FLAGS || args->reserved || !count_valid(args->count) ||
-	    args->class_index >= pool->nr_classes || !timeout_valid(args->flags, args->timeout_ms))
+	    !class_valid(pool, &args->class_index) || !timeout_valid(args->flags, args->timeout_ms))
 		return -EINVAL;
 	if (!pool_nr_regions(pool))
 		return -ENXIO;
@@ -83,7 +83,7 @@ static int ioctl_reuse(struct segpool_pool *pool, void *data)
 	struct segpool_reuse *args = data;
 
 	if (args->flags & ~REUSE_FLAGS || args->reserved ||
-	    args->class_index >= pool->nr_classes || !timeout_valid(args->flags, args->timeout_ms))
+	    !class_valid(pool, &args->class_index) || !timeout_valid(args->flags, args->timeout_ms))
 		return -EINVAL;
 	if (!pool_nr_regions(pool))
 		return -ENXIO;
@@ -234,7 +234,7 @@ static int ioctl_stat(struct segpool_pool *pool, void *data)
 	if (args->flags & ~SEGPOOL_STAT_CLASS || room > SEGPOOL_MAX_BATCH)
 		return -EINVAL;
 	if (args->flags & SEGPOOL_STAT_CLASS) {
-		if (args->class_index >= pool->nr_classes)
+		if (!class_valid(pool, &args->class_index))
 			return -EINVAL;
 		class_counters_read(pool, args->class_index, values);
 		args->count = SEGPOOL_NR_CLASS_COUNTERS;

@@ -4,6 +4,8 @@
 #define SEGPOOL_MAGAZINE_H
 
 #include <linux/list.h>
+#include <linux/minmax.h>
+#include <linux/string.h>
 #include <linux/types.h>
 
 struct list_lru;
@@ -33,6 +35,24 @@ struct magazine {
 	u32 nr;
 	struct page *pages[MAGAZINE_PAGES];
 };
+
+/* Adds pages; returns how many fitted, from the first on. */
+static inline u32 magazine_push(struct magazine *magazine, struct page **pages, u32 nr)
+{
+	nr = min(nr, MAGAZINE_PAGES - magazine->nr);
+	memcpy(magazine->pages + magazine->nr, pages, nr * sizeof(*pages));
+	magazine->nr += nr;
+	return nr;
+}
+
+/* Takes the last pages out; returns how many there were, at most @nr. */
+static inline u32 magazine_pop(struct magazine *magazine, struct page **pages, u32 nr)
+{
+	nr = min(nr, magazine->nr);
+	magazine->nr -= nr;
+	memcpy(pages, magazine->pages + magazine->nr, nr * sizeof(*pages));
+	return nr;
+}
 
 struct magazine *magazine_alloc(void);
 void magazine_free(struct magazine *magazine);

@@ -64,14 +64,11 @@ void map_zap(struct vm_area_struct *vma, struct segpool_pool *pool, u32 index, u
 
 	lockdep_assert_held(&pool->mm->mmap_lock);
 	/*
-	 * zap_vma_ptes() does nothing to a mapping that is not VM_PFNMAP. The
-	 * other way covers all mappings of the pool's own address space, which
-	 * is what a pinnable pool needs should its owner have shared it with a
-	 * child (madvise(MADV_DOFORK)).
+	 * The other way covers all mappings of the pool's own address space.
+	 * Where it is taken, a pinnable pool needs that should its owner have
+	 * shared it with a child (madvise(MADV_DOFORK)).
 	 */
-	if (vma->vm_flags & VM_PFNMAP)
-		zap_vma_ptes(vma, address, (unsigned long)nr << PAGE_SHIFT);
-	else
+	if (!compat_zap_vma(vma, address, (unsigned long)nr << PAGE_SHIFT))
 		unmap_mapping_range(pool->inode->i_mapping, address - pool->base,
 				    (loff_t)nr << PAGE_SHIFT, 1);
 }

@@ -15,6 +15,7 @@
 #include <linux/slab.h>
 
 #include "segpool.h"
+#include "valid.h"
 
 static unsigned long virtual_mib;
 module_param(virtual_mib, ulong, 0644);
@@ -33,6 +34,12 @@ MODULE_PARM_DESC(physical_mib, "Default physical budget of a pool, MiB (0: a qua
 
 static struct vfsmount *pool_mount;
 
+/*
+ * A pool with its file, inode and directory in debugfs takes 9 KiB, and a
+ * program may have a file open as often as it likes.
+ */
+#define POOL_BYTES (3 * PAGE_SIZE)
+
 /**
  * pool_create() - make the pool of a newly opened file
  *
@@ -44,14 +51,14 @@ struct segpool_pool *pool_create(void)
 	struct segpool_pool *pool;
 	struct inode *inode;
 
+	if (!metadata_charge(POOL_BYTES))
+		return ERR_PTR(-ENOMEM);
 	pool = kvzalloc(sizeof(*pool), SEGPOOL_GFP);
 	if (!pool)
-		return ERR_PTR(-ENOMEM);
+		goto err_uncharge;
 	inode = alloc_anon_inode(pool_mount->mnt_sb);
-	if (IS_ERR(inode)) {
-		kvfree(pool);
-		return ERR_CAST(inode);
-	}
+	if (IS_ERR(inode))
+		goto err_free_pool;
 
 	pool->inode = inode;
 	mutex_init(&pool->setup_lock);
@@ -65,6 +72,12 @@ struct segpool_pool *pool_create(void)
 	init_completion(&pool->unused);
 	INIT_LIST_HEAD(&pool->node);
 	return pool;
+
+err_free_pool:
+	kvfree(pool);
+err_uncharge:
+	metadata_uncharge(POOL_BYTES);
+	return ERR_PTR(-ENOMEM);
 }
 
 static void region_drain(struct segpool_pool *pool, struct region *region)
@@ -129,19 +142,24 @@ void pool_destroy(struct segpool_pool *pool)
 	}
 	iput(pool->inode);
 	kvfree(pool);
+	metadata_uncharge(POOL_BYTES);
+}
+
+static u64 parameter_bytes(u64 mib)
+{
+	return min(mib, U64_MAX >> 20) << 20;
 }
 
 static u64 default_physical(void)
 {
-	unsigned long mib = READ_ONCE(physical_mib);
-	u64 bytes = mib ? (u64)mib << 20 : (u64)totalram_pages() / 4 << PAGE_SHIFT;
+	u64 bytes = parameter_bytes(READ_ONCE(physical_mib));
 
-	return min_t(u64, bytes, SEGPOOL_MAX_PHYSICAL);
+	return min_t(u64, bytes ?: (u64)totalram_pages() / 4 << PAGE_SHIFT, SEGPOOL_MAX_PHYSICAL);
 }
 
 static void limits_default(struct segpool_limits *limits, u32 flags, u64 region_size)
 {
-	u64 virtual = (u64)READ_ONCE(virtual_mib) << 20;
+	u64 virtual = parameter_bytes(READ_ONCE(virtual_mib));
 
 	if (!(flags & SEGPOOL_SET_PHYSICAL))
 		limits->physical_budget = default_physical();
@@ -155,24 +173,6 @@ static void limits_default(struct segpool_limits *limits, u32 flags, u64 region_
 		limits->retain_age_ms = DEFAULT_AGE_MS;
 	if (!(flags & SEGPOOL_SET_WATERMARK))
 		limits->watermark = DEFAULT_WATERMARK;
-}
-
-/* Is @value, within its range, named by @flag, or else 0? */
-static bool limit_valid(u32 flags, u32 flag, u64 value, u64 min, u64 max)
-{
-	return flags & flag ? value >= min && value <= max : !value;
-}
-
-static bool limits_valid(const struct segpool_limits *limits, u32 flags, u64 region_size)
-{
-	return !(flags & ~SEGPOOL_SET_ALL) &&
-	       limit_valid(flags, SEGPOOL_SET_VIRTUAL, limits->virtual_budget, 0,
-			   SEGPOOL_MAX_REGIONS * region_size) &&
-	       limit_valid(flags, SEGPOOL_SET_PHYSICAL, limits->physical_budget, 0,
-			   SEGPOOL_MAX_PHYSICAL) &&
-	       limit_valid(flags, SEGPOOL_SET_RETAIN, limits->retain_limit, 0, U64_MAX) &&
-	       limit_valid(flags, SEGPOOL_SET_AGE, limits->retain_age_ms, 0, SEGPOOL_MAX_AGE_MS) &&
-	       limit_valid(flags, SEGPOOL_SET_WATERMARK, limits->watermark, 1, 100);
 }
 
 static void limits_read(const struct segpool_pool *pool, struct segpool_limits *limits)
@@ -189,7 +189,7 @@ static void limits_apply(struct segpool_pool *pool, const struct segpool_limits 
 	lockdep_assert_held(&pool->limits_lock);
 
 	if (flags & SEGPOOL_SET_VIRTUAL)
-		regions_set_budget(pool, limits->virtual_budget >> pool->region_shift);
+		carved_set_budget(&pool->carved, limits->virtual_budget >> pool->region_shift);
 	if (flags & SEGPOOL_SET_PHYSICAL)
 		WRITE_ONCE(pool->account.budget, limits->physical_budget >> PAGE_SHIFT);
 	if (flags & SEGPOOL_SET_RETAIN)
@@ -237,35 +237,6 @@ static void classes_default(struct segpool_setup *setup)
 	for (i = 0; i < SEGPOOL_DEFAULT_CLASSES && default_classes[i] <= setup->region_size; i++)
 		setup->classes[i] = default_classes[i];
 	setup->nr_classes = i;
-}
-
-static bool classes_valid(const struct segpool_setup *setup, u64 region_size)
-{
-	u32 last = SEGPOOL_MIN_CLASS_SIZE - 1;
-	u32 i;
-
-	if (setup->nr_classes > SEGPOOL_MAX_CLASSES)
-		return false;
-	for (i = 0; i < setup->nr_classes; i++) {
-		if (setup->classes[i] <= last || setup->classes[i] > region_size ||
-		    !is_power_of_2(setup->classes[i]))
-			return false;
-		last = setup->classes[i];
-	}
-	for (; i < SEGPOOL_MAX_CLASSES; i++)
-		if (setup->classes[i])
-			return false;
-	return true;
-}
-
-static bool setup_valid(const struct segpool_setup *setup)
-{
-	u64 region_size = setup->region_size ?: SEGPOOL_DEFAULT_REGION_SIZE;
-
-	return !setup->reserved && setup->mode <= SEGPOOL_MODE_PINNABLE &&
-	       is_power_of_2(region_size) && region_size >= SEGPOOL_MIN_REGION_SIZE &&
-	       region_size <= SEGPOOL_MAX_REGION_SIZE && classes_valid(setup, region_size) &&
-	       limits_valid(&setup->limits, setup->flags, region_size);
 }
 
 /* Fills in what the caller left to the module. */

@@ -5,6 +5,7 @@
 #include <linux/mm.h>
 
 #include "segpool.h"
+#include "valid.h"
 
 /**
  * struct range_at - a range that was found, and stays
@@ -20,30 +21,15 @@ struct range_at {
 	u32 end;
 };
 
-static int range_check(const struct segpool_pool *pool, const struct segpool_range *range,
-		       struct range_at *at)
-{
-	u64 size = pool_region_size(pool);
-
-	if (range->reserved || !range->length)
-		return -EINVAL;
-	if (!PAGE_ALIGNED(range->offset) || !PAGE_ALIGNED(range->length))
-		return -EINVAL;
-	if (range->offset >= size || range->length > size - range->offset)
-		return -EINVAL;
-	at->first = range->offset >> PAGE_SHIFT;
-	at->end = at->first + (range->length >> PAGE_SHIFT);
-	return 0;
-}
-
 static int range_lock(struct segpool_pool *pool, const struct segpool_range *range,
 		      struct range_at *at)
 {
 	int err;
 
-	err = range_check(pool, range, at);
-	if (err)
-		return err;
+	if (!range_valid(range, pool_region_size(pool)))
+		return -EINVAL;
+	at->first = range->offset >> PAGE_SHIFT;
+	at->end = at->first + (range->length >> PAGE_SHIFT);
 	at->region = region_lookup(pool, handle_index(range->handle));
 	if (!at->region)
 		return -ENOENT;

@@ -47,47 +47,15 @@ void region_unlock(struct region *region)
 	wake_up_bit(&region->flags, REGION_LOCK);
 }
 
-/* pool->carved: both numbers in one word. */
-static u64 carved_make(u32 carved, u32 budget)
-{
-	return (u64)budget << 32 | carved;
-}
-
 u32 regions_carved(const struct segpool_pool *pool)
 {
-	/* Pairs with the compare-and-swap in region_carve(): chunks before count. */
-	return atomic64_read_acquire(&pool->carved);
+	/* Pairs with the compare-and-swap of carved_advance(): chunks before count. */
+	return carved_count(atomic64_read_acquire(&pool->carved));
 }
 
 u32 regions_budget(const struct segpool_pool *pool)
 {
-	return atomic64_read(&pool->carved) >> 32;
-}
-
-/**
- * regions_set_budget() - change the virtual budget
- * @pool: the pool.
- * @regions: the budget asked for.
- *
- * Carved regions never go away, so a budget below their number would only be a
- * number: what is set is at least that.
- *
- * Return: the budget set.
- */
-u32 regions_set_budget(struct segpool_pool *pool, u32 regions)
-{
-	s64 old = atomic64_read(&pool->carved);
-	u32 budget;
-
-	do {
-		budget = max_t(u32, regions, old);
-	} while (!atomic64_try_cmpxchg(&pool->carved, &old, carved_make(old, budget)));
-	return budget;
-}
-
-static u32 regions_limit(const struct segpool_pool *pool, u64 carved)
-{
-	return min_t(u32, carved >> 32, pool->nr_regions);
+	return carved_budget(atomic64_read(&pool->carved));
 }
 
 /* Returns NULL for an index that was never carved. */
@@ -108,10 +76,8 @@ void region_queues_init(struct segpool_pool *pool)
 {
 	u32 class;
 
-	for (class = 0; class < SEGPOOL_MAX_CLASSES; class++) {
-		spin_lock_init(&pool->queues[class].lock);
-		INIT_LIST_HEAD(&pool->queues[class].freed);
-	}
+	for (class = 0; class < SEGPOOL_MAX_CLASSES; class++)
+		class_queue_init(&pool->queues[class]);
 }
 
 static u64 table_bytes(u32 nr_regions)
@@ -196,11 +162,11 @@ static u32 chunk_of(u64 index)
 enum segpool_reason regions_prepare(struct segpool_pool *pool, u32 nr)
 {
 	u64 carved = atomic64_read(&pool->carved);
-	u64 first = (u32)carved;
+	u64 first = carved_count(carved);
 	u32 reason;
 	u32 i;
 
-	if (first + nr > regions_limit(pool, carved))
+	if (!carved_has_room(carved, pool->nr_regions, nr))
 		return SEGPOOL_REASON_NONE;
 	for (i = chunk_of(first); i <= chunk_of(first + nr - 1); i++)
 		if (!chunk_create(pool, i, &reason))
@@ -212,20 +178,15 @@ enum segpool_reason regions_prepare(struct segpool_pool *pool, u32 nr)
 bool regions_uncarved(const struct segpool_pool *pool, u32 nr)
 {
 	u64 carved = atomic64_read(&pool->carved);
-	u64 first = (u32)carved;
+	u64 first = carved_count(carved);
 	u32 i;
 
-	if (first + nr > regions_limit(pool, carved))
+	if (!carved_has_room(carved, pool->nr_regions, nr))
 		return false;
 	for (i = chunk_of(first); i <= chunk_of(first + nr - 1); i++)
 		if (!READ_ONCE(pool->chunks[i]))
 			return false;
 	return true;
-}
-
-static bool region_move(struct region *region, u64 from, u64 to)
-{
-	return atomic64_try_cmpxchg(&region->word, (s64 *)&from, to);
 }
 
 /**
@@ -247,19 +208,19 @@ bool region_carve(struct segpool_pool *pool, u32 class, u32 nr, struct region **
 	u32 i;
 
 	do {
-		first = old;
-		if ((u64)first + nr > regions_limit(pool, old)) {
+		first = carved_count(old);
+		if (!carved_has_room(old, pool->nr_regions, nr)) {
 			*reason = SEGPOOL_REASON_VIRTUAL;
 			return false;
 		}
 		for (i = chunk_of(first); i <= chunk_of((u64)first + nr - 1); i++)
 			if (!chunk_create(pool, i, reason))
 				return false;
-	} while (!atomic64_try_cmpxchg(&pool->carved, &old, old + nr));
+	} while (!carved_advance(&pool->carved, &old, nr));
 
 	for (i = 0; i < nr; i++) {
 		regions[i] = region_lookup(pool, first + i);
-		region_move(regions[i], 0, word_make(0, class, REGION_CLAIMED));
+		word_carve(&regions[i]->word, class);
 		count(pool, SEGPOOL_C_NEW_REGIONS, 1);
 		count_class(pool, class, SEGPOOL_CC_NEW_REGIONS);
 		trace_segpool_region_new(pool->id, first + i, class,
@@ -268,31 +229,9 @@ bool region_carve(struct segpool_pool *pool, u32 class, u32 nr, struct region **
 	return true;
 }
 
-/* Takes a region out of its queue. Caller holds the queue's lock. */
-static bool claim_locked(struct class_queue *queue, struct region *region, u64 word)
+static struct class_queue *queue_of(struct segpool_pool *pool, u64 word)
 {
-	lockdep_assert_held(&queue->lock);
-
-	if (!region_move(region, word, word_with_state(word, REGION_CLAIMED)))
-		return false;
-	list_del(&region->node);
-	WRITE_ONCE(queue->nr_freed, queue->nr_freed - 1);
-	return true;
-}
-
-/* Puts a region, exclusively the caller's, into the queue of its class. */
-static void enqueue(struct segpool_pool *pool, struct region *region, u64 word, bool first)
-{
-	struct class_queue *queue = &pool->queues[word_class(word)];
-
-	spin_lock(&queue->lock);
-	atomic64_set_release(&region->word, word_with_state(word, REGION_FREED));
-	if (first)
-		list_add(&region->node, &queue->freed);
-	else
-		list_add_tail(&region->node, &queue->freed);
-	WRITE_ONCE(queue->nr_freed, queue->nr_freed + 1);
-	spin_unlock(&queue->lock);
+	return &pool->queues[word_class(word)];
 }
 
 /**
@@ -305,7 +244,7 @@ static void enqueue(struct segpool_pool *pool, struct region *region, u64 word, 
  */
 void region_unclaim(struct segpool_pool *pool, struct region *region)
 {
-	enqueue(pool, region, region_word(region), true);
+	class_queue_put(queue_of(pool, region_word(region)), region, true);
 }
 
 /**
@@ -318,16 +257,7 @@ void region_unclaim(struct segpool_pool *pool, struct region *region)
  */
 bool region_claim_freed(struct segpool_pool *pool, u32 class, struct region **region)
 {
-	struct class_queue *queue = &pool->queues[class];
-
-	if (!READ_ONCE(queue->nr_freed))
-		return false;
-
-	spin_lock(&queue->lock);
-	*region = list_first_entry_or_null(&queue->freed, struct region, node);
-	if (*region && WARN_ON_ONCE(!claim_locked(queue, *region, region_word(*region))))
-		*region = NULL;
-	spin_unlock(&queue->lock);
+	*region = class_queue_claim_first(&pool->queues[class]);
 	return *region;
 }
 
@@ -335,15 +265,9 @@ bool region_claim_freed(struct segpool_pool *pool, u32 class, struct region **re
 static bool claim_if_freed(struct segpool_pool *pool, struct region *region)
 {
 	u64 word = region_word(region);
-	struct class_queue *queue;
-	bool claimed;
 
 	while (word_state(word) == REGION_FREED) {
-		queue = &pool->queues[word_class(word)];
-		spin_lock(&queue->lock);
-		claimed = claim_locked(queue, region, word);
-		spin_unlock(&queue->lock);
-		if (claimed)
+		if (class_queue_claim(queue_of(pool, word), region, word))
 			return true;
 		/* Claimed and released by somebody else meanwhile: look again. */
 		word = region_word(region);
@@ -409,8 +333,6 @@ bool region_claim_run(struct segpool_pool *pool, u32 nr, struct region **regions
  */
 int region_claim_named(struct segpool_pool *pool, u64 handle, struct region **region)
 {
-	struct class_queue *queue;
-	bool claimed;
 	u64 word;
 	int err;
 
@@ -422,11 +344,7 @@ int region_claim_named(struct segpool_pool *pool, u64 handle, struct region **re
 		err = word_check_freed(word, handle);
 		if (err)
 			return err;
-		queue = &pool->queues[word_class(word)];
-		spin_lock(&queue->lock);
-		claimed = claim_locked(queue, *region, word);
-		spin_unlock(&queue->lock);
-	} while (!claimed);
+	} while (!class_queue_claim(queue_of(pool, word), *region, word));
 	return 0;
 }
 
@@ -440,12 +358,8 @@ int region_claim_named(struct segpool_pool *pool, u64 handle, struct region **re
  */
 u64 region_activate(struct segpool_pool *pool, struct region *region, u32 class)
 {
-	u32 generation = generation_after(word_generation(region_word(region)));
-
 	atomic_inc(&pool->queues[class].nr_active);
-	/* Release: whoever sees it active sees its pages. */
-	atomic64_set_release(&region->word, word_make(generation, class, REGION_ACTIVE));
-	return handle_make(region->index, generation);
+	return handle_make(region->index, word_activate(&region->word, class));
 }
 
 /**
@@ -455,9 +369,9 @@ u64 region_activate(struct segpool_pool *pool, struct region *region, u32 class)
  */
 void region_retire(struct segpool_pool *pool, struct region *region)
 {
-	u64 word = region_word(region);
+	struct class_queue *queue = queue_of(pool, region_word(region));
 
 	region_assert_locked(region);
-	atomic_dec(&pool->queues[word_class(word)].nr_active);
-	enqueue(pool, region, word, false);
+	atomic_dec(&queue->nr_active);
+	class_queue_put(queue, region, false);
 }

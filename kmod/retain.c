@@ -13,6 +13,7 @@
 #include <linux/sched/signal.h>
 #include <linux/string.h>
 
+#include "age.h"
 #include "magazine.h"
 #include "segpool.h"
 
@@ -21,34 +22,24 @@ static struct workqueue_struct *age_queue;
 /* Oldest pages are given back in portions, the lock released between them. */
 #define TRIM_PORTION 64
 
-/*
- * Pages of one magazine age together, so a new one is begun after an eighth of
- * the age: a page stays at most that much longer than it should.
- */
 static bool magazine_accepts(const struct segpool_pool *pool, const struct magazine *magazine)
 {
-	unsigned long age = READ_ONCE(pool->retain_age);
-
-	if (magazine->nr == MAGAZINE_PAGES)
-		return false;
-	return !age || time_before(jiffies, magazine->begun + max(age / 8, 1UL));
+	return magazine->nr < MAGAZINE_PAGES &&
+	       age_accepts(magazine->begun, READ_ONCE(pool->retain_age), jiffies);
 }
 
 /* How many more pages may be retained now. */
 static u64 retain_room(const struct segpool_pool *pool)
 {
-	u64 retained = owned_retained(account_read(&pool->account));
-	u64 limit = READ_ONCE(pool->retain_limit);
-
 	lockdep_assert_held(&pool->retain.lock);
 
 	/*
 	 * Read under the lock: whoever lowers a limit trims afterwards under
 	 * the same lock, so nothing slips in above the new limit.
 	 */
-	if (pool->retain.closed || account_excess(&pool->account))
+	if (pool->retain.closed)
 		return 0;
-	return limit > retained ? limit - retained : 0;
+	return account_retain_room(&pool->account, READ_ONCE(pool->retain_limit));
 }
 
 /* Adds to the newest magazine, or begins @spare; returns how many fitted. */
@@ -76,9 +67,7 @@ static u32 magazine_fill(struct segpool_pool *pool, struct page **pages, u32 nr,
 			queue_delayed_work(age_queue, &retain->age_work, pool->retain_age);
 	}
 
-	nr = min(nr, MAGAZINE_PAGES - magazine->nr);
-	memcpy(magazine->pages + magazine->nr, pages, nr * sizeof(*pages));
-	magazine->nr += nr;
+	nr = magazine_push(magazine, pages, nr);
 	retain->nr_pages += nr;
 	magazine->touched = jiffies;
 	return nr;
@@ -128,10 +117,8 @@ static u32 magazine_draw(struct retain *retain, struct magazine *magazine, struc
 {
 	lockdep_assert_held(&retain->lock);
 
-	nr = min(nr, magazine->nr);
-	magazine->nr -= nr;
+	nr = magazine_pop(magazine, pages, nr);
 	retain->nr_pages -= nr;
-	memcpy(pages, magazine->pages + magazine->nr, nr * sizeof(*pages));
 	if (!magazine->nr) {
 		magazine_unwatch(magazine);
 		list_move(&magazine->node, empty);
@@ -180,21 +167,15 @@ static void retain_draw(struct retain *retain, const struct pages_want *want, u3
 enum segpool_reason retain_reserve(struct segpool_pool *pool, const struct pages_want *want,
 				   u32 *retained)
 {
-	enum segpool_reason reason = SEGPOOL_REASON_NONE;
+	enum segpool_reason reason = SEGPOOL_REASON_PHYSICAL;
 	struct retain *retain = &pool->retain;
 	LIST_HEAD(empty);
-	u32 missing;
 
 	spin_lock(&retain->lock);
 	*retained = min(want->nr, retain->nr_pages);
-	missing = want->nr - *retained;
-	if (account_excess(&pool->account) ||
-	    (missing && !account_charge(&pool->account, missing))) {
-		reason = SEGPOOL_REASON_PHYSICAL;
-	} else if (missing && !ceiling_charge(missing)) {
-		account_uncharge(&pool->account, missing);
-		reason = SEGPOOL_REASON_CEILING;
-	} else {
+	if (!account_excess(&pool->account))
+		reason = ceiling_charge(&pool->account, want->nr - *retained);
+	if (!reason) {
 		retain_draw(retain, want, *retained, &empty);
 		account_unretain(&pool->account, *retained);
 	}
@@ -263,7 +244,7 @@ static u32 retain_draw_oldest(struct retain *retain, struct page **pages, u32 nr
 
 	while (done < nr && !list_empty(&retain->magazines)) {
 		magazine = list_last_entry(&retain->magazines, struct magazine, node);
-		if (cutoff && time_after(magazine->touched, *cutoff))
+		if (cutoff && !age_reached(magazine->touched, *cutoff))
 			break;
 		done += magazine_draw(retain, magazine, pages + done, nr - done, empty);
 	}
@@ -275,17 +256,9 @@ static u32 retain_draw_oldest(struct retain *retain, struct page **pages, u32 nr
 static u32 retain_surplus(const struct segpool_pool *pool, u64 target)
 {
 	const struct retain *retain = &pool->retain;
-	u64 excess = account_excess(&pool->account);
-	u64 surplus = 0;
 
 	lockdep_assert_held(&retain->lock);
-
-	if (retain->nr_pages > target)
-		surplus = retain->nr_pages - target;
-	/* Those that are leaving bring it down already. */
-	if (excess > retain->nr_leaving)
-		surplus = max(surplus, excess - retain->nr_leaving);
-	return min_t(u64, surplus, retain->nr_pages);
+	return account_surplus(&pool->account, retain->nr_pages, retain->nr_leaving, target);
 }
 
 /* Gives a portion of the oldest pages back; returns how many. */
@@ -342,10 +315,7 @@ static unsigned long retain_next_expiry(struct segpool_pool *pool, unsigned long
 	spin_lock(&retain->lock);
 	if (!list_empty(&retain->magazines)) {
 		magazine = list_last_entry(&retain->magazines, struct magazine, node);
-		delay = magazine->touched + age - jiffies;
-		/* Already due. */
-		if ((long)delay < 1)
-			delay = 1;
+		delay = age_delay(magazine->touched, age, jiffies);
 	}
 	spin_unlock(&retain->lock);
 	return delay;

@@ -37,7 +37,10 @@
 #include <linux/segpool.h>
 
 #include "account.h"
+#include "carved.h"
+#include "ceiling.h"
 #include "compat.h"
+#include "region.h"
 #include "word.h"
 
 struct budget_wait;
@@ -53,51 +56,8 @@ struct vm_area_struct;
  */
 #define SEGPOOL_GFP (GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
-/**
- * struct region - one slice of the reservation
- * @word: state word (word.h).
- * @flags: REGION_LOCK, REGION_ZERO, REGION_TABLE.
- * @pages: region_pages pointers, NULL where there is no page; NULL where the
- *	region has none at all. Region lock while active, the claimer's own
- *	while claimed.
- * @node: in the queue of its class while freed; queue.lock.
- * @nr_pages: pages in @pages; as @pages.
- * @index: constant.
- */
-struct region {
-	atomic64_t word;
-	unsigned long flags;
-	struct page **pages;
-	struct list_head node;
-	u32 nr_pages;
-	u32 index;
-};
-
-/* Bits of region.flags. */
-#define REGION_LOCK 0
-/* Its present owner asked for zeroes: pages that come later are zeroed too. */
-#define REGION_ZERO 1
-/* It had pages before, so its page table is there. */
-#define REGION_TABLE 2
-
 /* Descriptors are made a page at a time, when the first of them is carved. */
 #define REGIONS_PER_CHUNK ((u32)(PAGE_SIZE / sizeof(struct region)))
-
-/**
- * struct class_queue - released regions of one class, oldest first
- * @lock: protects @freed and @nr_freed.
- * @freed: list of region.node.
- * @nr_freed: length of @freed; read without the lock as a hint.
- * @nr_active: regions handed out for the class.
- * @events: counters, indexed by enum segpool_class_counter.
- */
-struct class_queue {
-	spinlock_t lock;
-	struct list_head freed;
-	u32 nr_freed;
-	atomic_t nr_active;
-	atomic64_t events[SEGPOOL_NR_CLASS_COUNTERS];
-};
 
 /**
  * struct retain - retained pages of one pool
@@ -138,8 +98,7 @@ struct retain {
  *	release.
  * @chunks: region descriptors, REGIONS_PER_CHUNK each, published with release.
  * @gone: the mapping is (being) taken down.
- * @carved: carved regions in the low half, virtual budget in regions in the
- *	high half: one word, so that the first can never pass the second.
+ * @carved: carved regions and the virtual budget (carved.h).
  * @limits_lock: serialises changes of the limits.
  * @retain_limit: pages. Written under @limits_lock.
  * @retain_age: jiffies, 0 for ever. Written under @limits_lock.
@@ -327,7 +286,6 @@ int region_chunks_create(struct segpool_pool *pool, u32 nr_regions);
 void region_chunks_destroy(struct segpool_pool *pool);
 u32 regions_carved(const struct segpool_pool *pool);
 u32 regions_budget(const struct segpool_pool *pool);
-u32 regions_set_budget(struct segpool_pool *pool, u32 regions);
 enum segpool_reason regions_prepare(struct segpool_pool *pool, u32 nr);
 bool regions_uncarved(const struct segpool_pool *pool, u32 nr);
 bool region_carve(struct segpool_pool *pool, u32 class, u32 nr, struct region **regions,
@@ -345,12 +303,6 @@ void region_unlock(struct region *region);
 static inline void region_assert_locked(const struct region *region)
 {
 	lockdep_assert(test_bit(REGION_LOCK, &region->flags));
-}
-
-static inline u64 region_word(const struct region *region)
-{
-	/* Pairs with the compare-and-swaps in region.c, which are full barriers. */
-	return atomic64_read_acquire(&region->word);
 }
 
 /* pages.c */

@@ -20,8 +20,9 @@ static bool lru_ready;
  * from going away: whoever takes a magazine down must unwatch it first. The
  * order of the locks is the other way round here, hence the try.
  */
-static enum lru_status magazine_isolate(struct list_head *item, struct list_lru_one *list,
-					spinlock_t *lock, void *context)
+static enum lru_status magazine_isolate(struct list_head *item,
+					struct list_lru_one *list COMPAT_LRU_WALK_LOCK,
+					void *context)
 {
 	struct magazine *magazine = container_of(item, struct magazine, lru);
 	struct segpool_pool *pool = magazine->pool;

@@ -193,12 +193,11 @@ int vma_attach(struct segpool_pool *pool, struct vm_area_struct *vma)
 	 * VM_MIXEDMAP before the first insertion: vm_insert_page() would set it
 	 * itself, which needs the mmap lock for writing. VM_SEQ_READ keeps
 	 * unmapping from marking each page accessed: they are on no LRU list.
-	 * VM_IO in strict mode refuses MADV_DOFORK besides what VM_PFNMAP does.
 	 * VM_DONTDUMP: a core dump would look at every page of the reservation.
 	 */
 	vm_flags_set(vma, VM_MIXEDMAP | VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP | VM_SEQ_READ);
 	if (pool->mode == SEGPOOL_MODE_STRICT)
-		vm_flags_set(vma, VM_PFNMAP | VM_IO);
+		vm_flags_set(vma, COMPAT_STRICT_FLAGS);
 	vm_flags_clear(vma, VM_MAYEXEC);
 	vma->vm_private_data = pool;
 	vma->vm_ops = &vma_ops;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The state word of a region: generation, class and state in 64 bits, so that
- * each change is one compare-and-swap. Pure functions, no kernel interfaces.
+ * each change is one atomic step with one winner. Needs nothing of the kernel
+ * but atomics.
  *
  *   63 ........ 32 | 31 ... 16 | 15 ... 8 | 7 ... 0
  *     generation   |     0     |  class   |  state
@@ -9,6 +10,7 @@
 #ifndef SEGPOOL_WORD_H
 #define SEGPOOL_WORD_H
 
+#include <linux/atomic.h>
 #include <linux/errno.h>
 #include <linux/types.h>
 
@@ -100,6 +102,49 @@ static inline int word_check_freed(u64 word, u64 handle)
 	if (generation == generation_after(named) && word_state(word) == REGION_ACTIVE)
 		return -EBUSY;
 	return -ESTALE;
+}
+
+static inline u64 word_read(const atomic64_t *word)
+{
+	/* Pairs with the changes below: releases, or full barriers. */
+	return atomic64_read_acquire(word);
+}
+
+static inline bool word_move(atomic64_t *word, u64 from, u64 to)
+{
+	return atomic64_try_cmpxchg(word, (s64 *)&from, to);
+}
+
+/* UNUSED to CLAIMED: a region that was never handed out. */
+static inline bool word_carve(atomic64_t *word, u8 class)
+{
+	return word_move(word, 0, word_make(0, class, REGION_CLAIMED));
+}
+
+/* FREED to CLAIMED, if it is still as it was @seen. Of all who try one wins. */
+static inline bool word_claim(atomic64_t *word, u64 seen)
+{
+	return word_state(seen) == REGION_FREED &&
+	       word_move(word, seen, word_with_state(seen, REGION_CLAIMED));
+}
+
+/*
+ * To FREED: from CLAIMED by who claimed it, from ACTIVE by who holds its region
+ * lock. Nobody else changes the word meanwhile.
+ */
+static inline void word_free(atomic64_t *word)
+{
+	atomic64_set_release(word, word_with_state(word_read(word), REGION_FREED));
+}
+
+/* CLAIMED to ACTIVE, by who claimed it; returns the generation that begins. */
+static inline u32 word_activate(atomic64_t *word, u8 class)
+{
+	u32 generation = generation_after(word_generation(word_read(word)));
+
+	/* Release: whoever sees it active sees its pages. */
+	atomic64_set_release(word, word_make(generation, class, REGION_ACTIVE));
+	return generation;
 }
 
 #endif

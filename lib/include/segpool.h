@@ -51,7 +51,10 @@ struct segpool_options {
 	const char *device;
 };
 
-/** segpool_options_init() - fill @options with the defaults. */
+/**
+ * segpool_options_init() - fill options with the defaults
+ * @options: every member is set.
+ */
 void segpool_options_init(struct segpool_options *options);
 
 /**
@@ -69,7 +72,8 @@ void segpool_options_init(struct segpool_options *options);
 int segpool_open(const struct segpool_options *options, struct segpool **pool);
 
 /**
- * segpool_close() - unmap and close a pool; NULL is ignored
+ * segpool_close() - unmap and close a pool
+ * @pool: the pool, or NULL: then nothing is done.
  *
  * Every page goes back to the system. No other thread may use the pool or its
  * memory any more. In a forked child it frees the child's copy of the handle
@@ -77,19 +81,73 @@ int segpool_open(const struct segpool_options *options, struct segpool **pool);
  */
 void segpool_close(struct segpool *pool);
 
-/* What is in force; these do not fail and do not enter the kernel. */
+/*
+ * What is in force. These do not enter the kernel.
+ */
+
+/**
+ * segpool_base() - where the reservation starts
+ * @pool: the pool.
+ *
+ * Return: the address; NULL where @pool is NULL.
+ */
 void *segpool_base(const struct segpool *pool);
+
+/**
+ * segpool_reservation() - how long the reservation is
+ * @pool: the pool.
+ *
+ * Return: bytes, a multiple of the region size; 0 where @pool is NULL.
+ */
 uint64_t segpool_reservation(const struct segpool *pool);
+
+/**
+ * segpool_region_size() - how large a region is
+ * @pool: the pool.
+ *
+ * Return: bytes; 0 where @pool is NULL.
+ */
 uint64_t segpool_region_size(const struct segpool *pool);
+
+/**
+ * segpool_pool_id() - the pool's number in debugfs and tracepoints
+ * @pool: the pool.
+ *
+ * Return: the number; 0, which no pool has, where @pool is NULL.
+ */
 uint32_t segpool_pool_id(const struct segpool *pool);
+
+/**
+ * segpool_nr_classes() - how many classes the pool has
+ * @pool: the pool.
+ *
+ * Return: 1 to SEGPOOL_MAX_CLASSES; 0 where @pool is NULL.
+ */
 uint32_t segpool_nr_classes(const struct segpool *pool);
-/* Segment size of a class; 0 where there is no such class. */
+
+/**
+ * segpool_class_size() - segment size of a class
+ * @pool: the pool.
+ * @class_index: the class; the smallest is 0.
+ *
+ * Return: bytes; 0 where there is no such class.
+ */
 uint32_t segpool_class_size(const struct segpool *pool, uint32_t class_index);
-/* The smallest class with segments of at least @bytes; -ERANGE if none is. */
+
+/**
+ * segpool_class_for() - the smallest class with segments that are large enough
+ * @pool: the pool.
+ * @bytes: how large they must be.
+ *
+ * Return: the class's index; -ERANGE: no class has such segments; -EINVAL:
+ * @pool is NULL.
+ */
 int segpool_class_for(const struct segpool *pool, uint64_t bytes);
 
 /**
  * segpool_region_alloc() - take regions
+ * @pool: the pool.
+ * @class_index: class that they will serve.
  * @flags: SEGPOOL_ZERO, SEGPOOL_POPULATE, SEGPOOL_WAIT, SEGPOOL_CONTIGUOUS.
  * @count: 1 to SEGPOOL_MAX_BATCH.
  * @timeout_ms: with SEGPOOL_WAIT; otherwise 0.
@@ -105,7 +163,9 @@ int segpool_region_alloc(struct segpool *pool, uint32_t class_index, uint32_t fl
 			 uint32_t timeout_ms, struct segpool_region *regions, uint32_t count);
 
 /**
- * segpool_region_address() - where the region of @handle starts
+ * segpool_region_address() - where a region starts
+ * @pool: the pool.
+ * @handle: of the region, as it was handed out.
  *
  * Return: NULL for what cannot be a handle of this pool (generation 0, or
  * outside the reservation). Whether it is one, only the kernel knows.
@@ -114,6 +174,8 @@ void *segpool_region_address(const struct segpool *pool, uint64_t handle);
 
 /**
  * segpool_region_free() - release one region
+ * @pool: the pool.
+ * @handle: of the region, as it was handed out.
  * @flags: 0 or SEGPOOL_NOW.
  *
  * Return: 0, -EALREADY (double release), -ESTALE (somebody else's by now),
@@ -122,9 +184,13 @@ void *segpool_region_address(const struct segpool *pool, uint64_t handle);
 int segpool_region_free(struct segpool *pool, uint64_t handle, uint32_t flags);
 
 /**
- * segpool_region_free_batch() - release @count regions in one system call
+ * segpool_region_free_batch() - release regions in one system call
+ * @pool: the pool.
+ * @entries: one for each region; the @error of each is set.
+ * @count: 1 to SEGPOOL_MAX_BATCH.
+ * @flags: 0 or SEGPOOL_NOW.
  *
- * Each entry's @error is set. Return: 0 if all were released, otherwise the
+ * Return: 0 if all were released, otherwise the
  * error of the first that was not; every entry was tried, unless a signal ended
  * the call (-EINTR; -ECANCELED in those that were not). Where the call as a whole
  * is refused, nothing was released: -EINVAL, -EFAULT, -ENOMEM, -EPERM, -ENXIO.
@@ -134,6 +200,12 @@ int segpool_region_free_batch(struct segpool *pool, struct segpool_free_entry *e
 
 /**
  * segpool_region_reuse() - take back one named released region
+ * @pool: the pool.
+ * @handle: under which it was released.
+ * @class_index: class that it will serve.
+ * @flags: SEGPOOL_ZERO, SEGPOOL_POPULATE, SEGPOOL_WAIT.
+ * @timeout_ms: with SEGPOOL_WAIT; otherwise 0.
+ * @region: to be filled.
  *
  * Return: 0 and @region filled; -EBUSY: it is in use; -ESTALE: somebody had it
  * since; -ENOENT: never handed out; -ENOMEM; -EINTR; -EINVAL; -EFAULT:
@@ -142,20 +214,34 @@ int segpool_region_free_batch(struct segpool *pool, struct segpool_free_entry *e
 int segpool_region_reuse(struct segpool *pool, uint64_t handle, uint32_t class_index,
 			 uint32_t flags, uint32_t timeout_ms, struct segpool_region *region);
 
-/*
- * segpool_discard() - release page ranges inside active regions (0, SEGPOOL_NOW)
- * segpool_populate() - back page ranges (SEGPOOL_ZERO, SEGPOOL_WAIT)
+/**
+ * segpool_discard() - release page ranges inside active regions
+ * @pool: the pool.
+ * @ranges: whole pages, each range inside its region; the @error of each is set.
+ * @count: 1 to SEGPOOL_MAX_BATCH.
+ * @flags: 0 or SEGPOOL_NOW.
  *
- * Each range's @error is set; the return value is as for
- * segpool_region_free_batch().
+ * Return: as segpool_region_free_batch().
  */
 int segpool_discard(struct segpool *pool, struct segpool_range *ranges, uint32_t count,
 		    uint32_t flags);
+
+/**
+ * segpool_populate() - back page ranges inside active regions
+ * @pool: the pool.
+ * @ranges: whole pages, each range inside its region; the @error of each is set.
+ * @count: 1 to SEGPOOL_MAX_BATCH.
+ * @flags: SEGPOOL_ZERO, SEGPOOL_WAIT.
+ * @timeout_ms: with SEGPOOL_WAIT; otherwise 0.
+ *
+ * Return: as segpool_region_free_batch().
+ */
 int segpool_populate(struct segpool *pool, struct segpool_range *ranges, uint32_t count,
 		     uint32_t flags, uint32_t timeout_ms);
 
 /**
  * segpool_set_budget() - change limits of a living pool
+ * @pool: the pool.
  * @flags: SEGPOOL_SET_*: the members of @limits to change.
  * @limits: the new values, members without a flag ignored; set to what is in
  *	force. With @flags 0 this only reads.
@@ -166,7 +252,9 @@ int segpool_populate(struct segpool *pool, struct segpool_range *ranges, uint32_
 int segpool_set_budget(struct segpool *pool, uint32_t flags, struct segpool_limits *limits);
 
 /**
- * segpool_trim_retained() - give retained pages back to the system, down to @target bytes
+ * segpool_trim_retained() - give retained pages back to the system
+ * @pool: the pool.
+ * @target: bytes that may stay.
  * @released: bytes that went, or NULL.
  *
  * Return: 0, -EINVAL, -EPERM.
@@ -174,24 +262,53 @@ int segpool_set_budget(struct segpool *pool, uint32_t flags, struct segpool_limi
 int segpool_trim_retained(struct segpool *pool, uint64_t target, uint64_t *released);
 
 /**
- * segpool_stat() - counters of the pool, indexed by enum segpool_counter
- * @values: room for @count values; those beyond what the kernel knows are 0.
+ * segpool_stat() - counters of the pool
+ * @pool: the pool.
+ * @values: filled, indexed by enum segpool_counter; those beyond what the kernel
+ *	knows are 0.
+ * @count: room in @values.
  *
- * Return: the number of counters the kernel knows, or -EINVAL (no such class),
- * -EFAULT (@values cannot be written), -EPERM.
+ * Return: the number of counters the kernel knows, or -EINVAL, -EFAULT (@values
+ * cannot be written), -EPERM.
  */
 int segpool_stat(struct segpool *pool, uint64_t *values, uint32_t count);
-/* The same for one class, indexed by enum segpool_class_counter. */
+
+/**
+ * segpool_class_stat() - counters of one class
+ * @pool: the pool.
+ * @class_index: the class.
+ * @values: filled, indexed by enum segpool_class_counter; those beyond what the
+ *	kernel knows are 0.
+ * @count: room in @values.
+ *
+ * Return: as segpool_stat(); -EINVAL also where there is no such class.
+ */
 int segpool_class_stat(struct segpool *pool, uint32_t class_index, uint64_t *values,
 		       uint32_t count);
-/* Names as in debugfs; NULL outside the range. */
+
+/**
+ * segpool_counter_name() - a counter's name, as in debugfs
+ * @counter: enum segpool_counter.
+ *
+ * Return: the name; NULL where there is no such counter.
+ */
 const char *segpool_counter_name(uint32_t counter);
+
+/**
+ * segpool_class_counter_name() - the name of a class's counter, as in debugfs
+ * @counter: enum segpool_class_counter.
+ *
+ * Return: the name; NULL where there is no such counter.
+ */
 const char *segpool_class_counter_name(uint32_t counter);
 
 /**
  * segpool_pressure_fd() - a descriptor that polls POLLPRI while the pool is under pressure
+ * @pool: the pool.
  *
  * It belongs to the pool: do not close, read or map it.
+ *
+ * Return: the descriptor, or -EINVAL.
  */
 int segpool_pressure_fd(const struct segpool *pool);
 

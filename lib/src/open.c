@@ -74,9 +74,9 @@ err_close:
 	return error;
 }
 
-int segpool_open(const struct segpool_options *given, struct segpool **pool)
+int segpool_open(const struct segpool_options *options, struct segpool **pool)
 {
-	struct segpool_options options;
+	struct segpool_options checked;
 	struct segpool *created;
 	int error;
 
@@ -84,15 +84,15 @@ int segpool_open(const struct segpool_options *given, struct segpool **pool)
 	if (!pool)
 		return segpool_record_fault(-EINVAL, "there is no place for the pool: @pool is NULL");
 	*pool = NULL;
-	error = segpool_options_check(given, &options);
+	error = segpool_options_check(options, &checked);
 	if (error)
 		return error;
-	snprintf(segpool_record()->device, sizeof(segpool_record()->device), "%s", options.device);
+	snprintf(segpool_record()->device, sizeof(segpool_record()->device), "%s", checked.device);
 
 	created = calloc(1, sizeof(*created));
 	if (!created)
 		return segpool_record_fault(-ENOMEM, "no memory for the pool's own structure");
-	error = create(&options, created);
+	error = create(&checked, created);
 	if (error) {
 		free(created);
 		return error;

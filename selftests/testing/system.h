@@ -221,4 +221,18 @@ static SP_UNUSED bool sp_kernel_before(unsigned int major, unsigned int minor)
 	return has_major < major || (has_major == major && has_minor < minor);
 }
 
+/* Whether the running kernel has a function of this name. */
+static SP_UNUSED bool sp_kernel_has(const char *function)
+{
+	FILE *symbols = fopen("/proc/kallsyms", "re");
+	char line[512], name[256];
+	bool found = false;
+
+	while (symbols && !found && fgets(line, sizeof(line), symbols))
+		found = sscanf(line, "%*s %*s %255s", name) == 1 && !strcmp(name, function);
+	if (symbols)
+		fclose(symbols);
+	return found;
+}
+
 #endif /* SEGPOOL_TESTING_SYSTEM_H */
