@@ -198,9 +198,9 @@ static int kill_watched(void *argument)
 int main(int argc, char **argv)
 {
 	struct watched watched = { .wrong = NULL };
-	uint64_t begun, before, lost;
+	uint64_t begun, before, lost = 1;
+	int status = 0, turn;
 	char text[96];
-	int status;
 
 	run_options(argc, argv, options);
 	ksft_print_header();
@@ -209,12 +209,15 @@ int main(int argc, char **argv)
 	begun = sp_now_ms();
 	before = sp_free_bytes();
 
-	status = sp_in_child(kill_watched, &watched);
-	ksft_print_msg("seed %lu: %lu kills in %llu ms\n", seed, kills,
+	/* What the kernel keeps ready grows once; what is lost grows each time. */
+	for (turn = 0; turn < 3 && lost && !status; turn++) {
+		status = sp_in_child(kill_watched, &watched);
+		lost = leak_bytes(&watched.leak, TOLERATED);
+	}
+	ksft_print_msg("seed %lu: %d times %lu kills in %llu ms\n", seed, turn, kills,
 		       (unsigned long long)(sp_now_ms() - begun));
 	run_result("nothing_is_in_use_after_each_kill", status ? "see above" : NULL);
 
-	lost = leak_bytes(&watched.leak, TOLERATED);
 	snprintf(text, sizeof(text), "%llu bytes are lost", (unsigned long long)lost);
 	run_result("no_charge_is_left", lost ? text : NULL);
 	run_result("free_memory_is_back", gauges_memory(before));

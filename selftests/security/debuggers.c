@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A region is as private as any other memory of its process: whoever may debug
- * the process gets at it, in strict mode by ptrace and /proc/PID/mem only, and
- * nobody else does.
+ * the process gets at it, in strict mode up to 7.1 by ptrace and /proc/PID/mem
+ * only, and nobody else does.
  */
 #include "become.h"
 #include "actor.h"
@@ -150,7 +150,8 @@ static int allowed_ways(uint32_t mode)
 {
 	int ways = BY_PTRACE | BY_MEM_READ | BY_MEM_WRITE;
 
-	return mode == SEGPOOL_MODE_PINNABLE ? ways | BY_VM_READ | BY_VM_WRITE : ways;
+	return mode == SEGPOOL_MODE_STRICT && sp_kernel_before(7, 2) ? ways :
+	       ways | BY_VM_READ | BY_VM_WRITE;
 }
 
 TEST_F(victim, root_may_debug)
