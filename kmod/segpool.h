@@ -238,7 +238,7 @@ struct budget_wait {
 	struct segpool_pool *pool;
 	struct wait_queue_head *queue;
 	struct wait_queue_entry entry;
-	unsigned long deadline;
+	ktime_t deadline;
 	bool allowed;
 };
 

@@ -5,6 +5,7 @@
  */
 
 #include <linux/jiffies.h>
+#include <linux/ktime.h>
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
 #include <linux/wait.h>
@@ -34,8 +35,9 @@ void budget_wait_begin(struct budget_wait *wait, struct segpool_pool *pool, u32 
 	wait->pool = pool;
 	wait->queue = NULL;
 	wait->allowed = flags & SEGPOOL_WAIT;
-	/* The running tick does not count, lest the time be short. */
-	wait->deadline = jiffies + msecs_to_jiffies(timeout_ms) + 1;
+	/* Not in ticks: those of a virtual machine may come late, and then many at once. */
+	if (wait->allowed)
+		wait->deadline = ktime_add_ms(ktime_get(), timeout_ms);
 	init_wait_entry(&wait->entry, 0);
 	wait->entry.func = woken_wake_function;
 }
@@ -76,10 +78,14 @@ int budget_wait(struct budget_wait *wait, enum segpool_reason reason)
 {
 	bool ceiling = reason == SEGPOOL_REASON_CEILING;
 	struct wait_queue_head *queue = ceiling ? &ceiling_queue : &wait->pool->wait;
-	long left = wait->deadline - jiffies;
+	s64 left_ns;
+	long ticks;
 
 	/* Nothing wakes who waits for the system's memory. */
-	if (!wait->allowed || reason == SEGPOOL_REASON_SYSTEM || left <= 0)
+	if (!wait->allowed || reason == SEGPOOL_REASON_SYSTEM)
+		return -ENOMEM;
+	left_ns = ktime_to_ns(ktime_sub(wait->deadline, ktime_get()));
+	if (left_ns <= 0)
 		return -ENOMEM;
 	if (signal_pending(current))
 		return -EINTR;
@@ -87,10 +93,11 @@ int budget_wait(struct budget_wait *wait, enum segpool_reason reason)
 		wait_on(wait, queue);
 		return 0;
 	}
+	ticks = nsecs_to_jiffies(left_ns) + 1;
 	/* Nor is anybody woken when the administrator raises the ceiling. */
 	if (ceiling)
-		left = min(left, CEILING_LOOK_JIFFIES);
-	wait_woken(&wait->entry, TASK_INTERRUPTIBLE, left);
+		ticks = min(ticks, CEILING_LOOK_JIFFIES);
+	wait_woken(&wait->entry, TASK_INTERRUPTIBLE, ticks);
 	return signal_pending(current) ? -EINTR : 0;
 }
 

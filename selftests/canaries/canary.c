@@ -69,10 +69,10 @@ static void page_use_after_free(void)
 
 static void stack_out_of_bounds(void)
 {
-	volatile char bytes[40];
+	volatile char bytes[40], *at = bytes;
 
 	bytes[0] = 0;
-	sink = bytes[forty];
+	sink = at[forty];
 }
 
 static void vmalloc_out_of_bounds(void)
