@@ -147,21 +147,6 @@ static void report_failures(uint64_t spent_ms)
 		       all * 1000.0 / (spent_ms + 1));
 }
 
-static void test_kmemleak(const char *missing)
-{
-	unsigned int found;
-	char text[64];
-
-	if (missing) {
-		ksft_test_result_skip("kmemleak: %s\n", missing);
-		return;
-	}
-	leak_scan();
-	found = leak_found("[segpool]");
-	snprintf(text, sizeof(text), "%u objects are lost", found);
-	run_result("kmemleak", found ? text : NULL);
-}
-
 int main(int argc, char **argv)
 {
 	const char *missing, *no_kmemleak;
@@ -188,7 +173,7 @@ int main(int argc, char **argv)
 	report_failures(sp_now_ms() - begun);
 	run_result("failures_were_injected", inject_count(INJECT_SLAB) + inject_count(INJECT_PAGE) ?
 		   NULL : "the kernel has not failed any allocation");
-	test_kmemleak(no_kmemleak);
+	leak_result(no_kmemleak, "[segpool]");
 	leak_end(&leak);
 	ksft_finished();
 }

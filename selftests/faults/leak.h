@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include "../testing.h"
+#include "run.h"
 
 #define LEAK_WAIT_MS	3000
 
@@ -132,6 +133,25 @@ static SP_UNUSED unsigned int leak_found(const char *who)
 	} while (line[0]);
 	fclose(file);
 	return found;
+}
+
+/*
+ * The test "kmemleak": nothing was lost with @who among its callers. @missing is what
+ * leak_scan_begin() returned.
+ */
+static SP_UNUSED void leak_result(const char *missing, const char *who)
+{
+	unsigned int found;
+	char text[64];
+
+	if (missing) {
+		ksft_test_result_skip("kmemleak: %s\n", missing);
+		return;
+	}
+	leak_scan();
+	found = leak_found(who);
+	snprintf(text, sizeof(text), "%u objects are lost", found);
+	run_result("kmemleak", found ? text : NULL);
 }
 
 #endif /* SEGPOOL_FAULTS_LEAK_H */

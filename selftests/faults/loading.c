@@ -174,21 +174,6 @@ static void test(const char *name, void (*sweep)(struct loading *loading, unsign
 	run_result(name, loading.wrong[0] ? loading.wrong : NULL);
 }
 
-static void test_kmemleak(const char *missing)
-{
-	unsigned int found;
-	char text[64];
-
-	if (missing) {
-		ksft_test_result_skip("kmemleak: %s\n", missing);
-		return;
-	}
-	leak_scan();
-	found = leak_found("do_init_module");
-	snprintf(text, sizeof(text), "%u objects are lost", found);
-	run_result("kmemleak", found ? text : NULL);
-}
-
 int main(int argc, char **argv)
 {
 	const char *missing, *no_kmemleak;
@@ -212,6 +197,6 @@ int main(int argc, char **argv)
 	test("unloading", sweep_unload);
 	module_load();
 	run_result("loaded_again", module_trial());
-	test_kmemleak(no_kmemleak);
+	leak_result(no_kmemleak, "do_init_module");
 	ksft_finished();
 }

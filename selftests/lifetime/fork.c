@@ -268,35 +268,6 @@ TEST_F(owner, dofork_never_shows_a_child_later_bytes)
 	EXPECT_TRUE(sp_wait_free_bytes(free_before - 2 * SP_MIB, 3000));
 }
 
-static int receive_file(int socket)
-{
-	char byte, control[CMSG_SPACE(sizeof(int))];
-	struct iovec vector = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1, .msg_control = control,
-				  .msg_controllen = sizeof(control) };
-	int fd;
-
-	if (recvmsg(socket, &message, 0) != 1 || !CMSG_FIRSTHDR(&message))
-		return -1;
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
-	return fd;
-}
-
-static int send_file(int socket, int fd)
-{
-	char byte = 'f', control[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec vector = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1, .msg_control = control,
-				  .msg_controllen = sizeof(control) };
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-
-	header->cmsg_level = SOL_SOCKET;
-	header->cmsg_type = SCM_RIGHTS;
-	header->cmsg_len = CMSG_LEN(sizeof(fd));
-	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-	return sendmsg(socket, &message, 0) == 1 ? 0 : -errno;
-}
-
 struct handover {
 	int sockets[2];
 	uint64_t active, freed;
@@ -307,7 +278,7 @@ static int process_that_is_handed_the_file(void *argument)
 	struct handover *plan = argument;
 	int fd;
 
-	fd = receive_file(plan->sockets[1]);
+	fd = sp_receive_file(plan->sockets[1]);
 	if (fd < 0)
 		return 30;
 	return strangers_calls(fd, plan->active, plan->freed);
@@ -321,7 +292,7 @@ TEST_F(owner, file_passed_over_a_socket_gives_no_say)
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, plan.sockets));
 	child = sp_start_child(process_that_is_handed_the_file, &plan);
 	ASSERT_LT(0, child);
-	ASSERT_EQ(0, send_file(plan.sockets[0], self->pool.fd));
+	ASSERT_EQ(0, sp_send_file(plan.sockets[0], self->pool.fd));
 	EXPECT_EQ(0, sp_wait_child(child));
 	close(plan.sockets[0]);
 	close(plan.sockets[1]);

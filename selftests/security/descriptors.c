@@ -48,35 +48,6 @@ FIXTURE_TEARDOWN(pool)
 	sp_pool_close(&self->pool);
 }
 
-static int send_file(int socket, int fd)
-{
-	char byte = 'f', control[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec vector = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1, .msg_control = control,
-				  .msg_controllen = sizeof(control) };
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-
-	header->cmsg_level = SOL_SOCKET;
-	header->cmsg_type = SCM_RIGHTS;
-	header->cmsg_len = CMSG_LEN(sizeof(fd));
-	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-	return sendmsg(socket, &message, 0) == 1 ? 0 : -errno;
-}
-
-static int receive_file(int socket)
-{
-	char byte, control[CMSG_SPACE(sizeof(int))];
-	struct iovec vector = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1, .msg_control = control,
-				  .msg_controllen = sizeof(control) };
-	int fd;
-
-	if (recvmsg(socket, &message, 0) != 1 || !CMSG_FIRSTHDR(&message))
-		return -1;
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
-	return fd;
-}
-
 /* Run @work as another user, who receives @fd and hands it to @work. */
 struct receiver {
 	int socket;
@@ -91,7 +62,7 @@ static int receiver_main(void *argument)
 	/* What fork gave is not what is tested. */
 	if (become_user(USER_B, GROUP_OTHER))
 		return 1;
-	fd = receive_file(receiver->socket);
+	fd = sp_receive_file(receiver->socket);
 	return fd < 0 ? 2 : receiver->work(fd);
 }
 
@@ -105,7 +76,7 @@ static int pass_to_another_user(int fd, int (*work)(int fd))
 		return -errno;
 	receiver.socket = sockets[1];
 	child = sp_start_child(receiver_main, &receiver);
-	status = child < 0 ? child : send_file(sockets[0], fd);
+	status = child < 0 ? child : sp_send_file(sockets[0], fd);
 	if (!status)
 		status = sp_wait_child(child);
 	close(sockets[0]);

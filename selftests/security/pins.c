@@ -147,17 +147,6 @@ static void steal(struct __test_metadata *_metadata, FIXTURE_DATA(pin) *self,
 			steal(_metadata, self, variant, &zap_##name); \
 	}
 
-ZAP_TEST(free)
-ZAP_TEST(free_now)
-ZAP_TEST(discard)
-ZAP_TEST(discard_now)
-ZAP_TEST(trim)
-ZAP_TEST(ageing)
-ZAP_TEST(shrinker)
-ZAP_TEST(lowered_budget)
-ZAP_TEST(munmap)
-ZAP_TEST(close)
-ZAP_TEST(exit)
-ZAP_TEST(kill)
+FOR_EACH_ZAP(ZAP_TEST)
 
 TEST_HARNESS_MAIN

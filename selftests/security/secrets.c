@@ -61,18 +61,7 @@ static void give_up_and_search(struct __test_metadata *_metadata, FIXTURE_DATA(s
 #define ZAP_TEST(name) \
 	TEST_F(secret, name) { give_up_and_search(_metadata, self, &zap_##name); }
 
-ZAP_TEST(free)
-ZAP_TEST(free_now)
-ZAP_TEST(discard)
-ZAP_TEST(discard_now)
-ZAP_TEST(trim)
-ZAP_TEST(ageing)
-ZAP_TEST(shrinker)
-ZAP_TEST(lowered_budget)
-ZAP_TEST(munmap)
-ZAP_TEST(close)
-ZAP_TEST(exit)
-ZAP_TEST(kill)
+FOR_EACH_ZAP(ZAP_TEST)
 
 /* Allocates, writes secrets and gives up for ever, until it is killed at some point of that. */
 static long owner_never_stops(void *state, long unused)

@@ -113,6 +113,11 @@ static const struct zap
 	zap_exit = { .done_by_owner = owner_exits, .ends_the_owner = true },
 	zap_kill = { .ends_the_owner = true };
 
+/* A test of each by @test(name). */
+#define FOR_EACH_ZAP(test) \
+	test(free) test(free_now) test(discard) test(discard_now) test(trim) test(ageing) \
+	test(shrinker) test(lowered_budget) test(munmap) test(close) test(exit) test(kill)
+
 static int pool_is_gone(void *at)
 {
 	return !sp_pool_listed(((struct whereabouts *)at)->id);
