@@ -60,6 +60,12 @@ static int with_room_for_one_range(struct scene *scene)
 	return with_bare_regions(scene) ?: lower_budget(scene, RANGE_PAGES * SP_PAGE * 3 / 2);
 }
 
+/* The one region that is in use is all that the ceiling allows. */
+static int with_ceiling_reached(struct scene *scene)
+{
+	return sp_set_module_parameter("ceiling_mib", 1) ?: with_budget_used(scene, SCENE_REGIONS);
+}
+
 static int call_alloc_wait(struct scene *scene)
 {
 	scene->alloc = (struct segpool_alloc){
@@ -176,6 +182,9 @@ static const struct fault_case cases_waiting[] = {
 	{ "alloc_waits_for_neighbours", WAITS(with_nothing_left, call_alloc_wait,
 					      check_alloc_wait, .flags = SEGPOOL_CONTIGUOUS,
 					      .count = 2) },
+	{ "alloc_waits_for_the_ceiling", WAITS(with_ceiling_reached, call_alloc_wait,
+					       check_alloc_wait, .flags = SEGPOOL_POPULATE,
+					       .region_size = SP_MIB) },
 	{ "reuse_waits", WAITS(with_no_pages_to_reuse, call_reuse_wait, check_reuse_wait) },
 	{ "populate_waits", WAITS(with_room_for_one_range, call_populate_wait,
 				  check_populate_wait, .command = SEGPOOL_IOC_POPULATE,

@@ -81,6 +81,8 @@ static SP_UNUSED const char *deadly_sweep(const struct fault_case *what, unsigne
 			wrong = "the process has failed, or has not been killed";
 		wrong = wrong ?: gauges_left();
 	}
+	/* What the scene changed for all pools. */
+	sp_set_module_parameter("ceiling_mib", 0);
 	deadly_end(deadly);
 	return wrong;
 }

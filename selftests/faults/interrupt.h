@@ -74,10 +74,11 @@ static const char *interrupt_judge(struct scene *scene, int result)
 }
 
 /* Room for the trial, if the scene had taken it away. */
-static void interrupt_restore_budget(struct scene *scene)
+static void interrupt_restore_limits(struct scene *scene)
 {
 	struct segpool_limits limits = { .physical_budget = scene->pool.length + SP_MIB };
 
+	sp_set_module_parameter("ceiling_mib", 0);
 	sp_set_budget(scene->pool.fd, SEGPOOL_SET_PHYSICAL, &limits);
 	sp_free(scene->pool.fd, scene->regions[0].handle, 0);
 }
@@ -89,7 +90,7 @@ static const char *interrupt_judge_pool(struct scene *scene)
 	if (scene->what->ends_pool)
 		return NULL;
 	wrong = sp_drift(&scene->pool);
-	interrupt_restore_budget(scene);
+	interrupt_restore_limits(scene);
 	return wrong ?: scene_trial(scene);
 }
 

@@ -9,12 +9,25 @@
 #include "helpers.h"
 #include "world.h"
 
+/* All but the file, which another thread may be opening. */
+static void pool_forget(struct pool_slot *pool)
+{
+	pool->base = NULL;
+	pool->length = 0;
+	pool->set_up = false;
+	pool->odd = false;
+	pool->lost = false;
+	pool->id = 0;
+	pool->mode = 0;
+	pool->region_size = SEGPOOL_MIN_REGION_SIZE;
+	pool->nr_handles = 0;
+}
+
 static void pool_init(struct pool_slot *pool, char *area)
 {
-	memset(pool, 0, sizeof(*pool));
 	pool->fd = -1;
 	pool->area = area;
-	pool->region_size = SEGPOOL_MIN_REGION_SIZE;
+	pool_forget(pool);
 }
 
 int world_make(struct world *world, struct shared *shared)
@@ -38,24 +51,29 @@ struct pool_slot *step_pool(struct world *world, const struct step *step)
 	return &world->pools[step->pool % 8 == 7];
 }
 
-/* The pool's file, opened now if it is not. */
+/* The pool's file, opened now if it is not: one, even if two threads are the first. */
 int pool_fd(struct pool_slot *pool)
 {
-	if (pool->fd < 0)
-		pool->fd = sp_open();
-	return pool->fd;
+	int known = __atomic_load_n(&pool->fd, __ATOMIC_SEQ_CST), fd;
+
+	if (known >= 0)
+		return known;
+	fd = sp_open();
+	if (fd < 0 || __atomic_compare_exchange_n(&pool->fd, &known, fd, false, __ATOMIC_SEQ_CST,
+						  __ATOMIC_SEQ_CST))
+		return fd;
+	close(fd);
+	return known;
 }
 
 void pool_close(struct pool_slot *pool)
 {
-	char *area = pool->area;
-
 	int fd = __atomic_exchange_n(&pool->fd, -1, __ATOMIC_SEQ_CST);
 
-	munmap(area, POOL_AREA_BYTES);
+	munmap(pool->area, POOL_AREA_BYTES);
 	if (fd >= 0)
 		close(fd);
-	pool_init(pool, area);
+	pool_forget(pool);
 }
 
 void pool_remember(struct pool_slot *pool, uint64_t handle)

@@ -148,7 +148,8 @@ static void in_cgroup(struct __test_metadata *_metadata, FIXTURE_DATA(edge) *sel
 	EXPECT_EQ(0, sp_cgroup_remove(&self->cgroup));
 }
 
-TEST_F(edge, limit_swept)
+/* A process and a thousand requests each time: half a minute on a kernel with KCSAN. */
+TEST_F_TIMEOUT(edge, limit_swept, 150)
 {
 	struct plan plan = { .mode = variant->mode };
 	unsigned int step;
@@ -165,7 +166,7 @@ static void sweep_room(struct __test_metadata *_metadata, FIXTURE_DATA(edge) *se
 }
 
 /* The region lacks its page table. */
-TEST_F(edge, room_swept)
+TEST_F_TIMEOUT(edge, room_swept, 150)
 {
 	struct plan plan = { .mode = variant->mode };
 
@@ -173,7 +174,7 @@ TEST_F(edge, room_swept)
 }
 
 /* And the table of the next level. */
-TEST_F(edge, room_swept_in_another_gib)
+TEST_F_TIMEOUT(edge, room_swept_in_another_gib, 150)
 {
 	struct plan plan = { .mode = variant->mode, .another_gib = true };
 
