@@ -82,6 +82,9 @@ void map_zap_all(struct segpool_pool *pool)
 	unmap_mapping_range(pool->inode->i_mapping, 0, 0, 1);
 }
 
+/* The second is enough, unless the owner goes on throwing its page tables away. */
+#define INSERT_TRIES 8
+
 /**
  * map_insert() - map pages into a region: all or none
  * @vma: from map_lock(), or a fault's.
@@ -91,15 +94,23 @@ void map_zap_all(struct segpool_pool *pool)
  * @pages: the pages.
  * @nr: how many.
  *
- * Return: 0; -EBUSY: something is mapped there; -ENOMEM: no page table.
+ * From Linux 6.14 on madvise(MADV_DONTNEED) frees page tables that it has
+ * emptied, also between our finding one and locking it: that is -EFAULT, and
+ * worth another try.
+ *
+ * Return: 0; -EBUSY: something is mapped there; -ENOMEM, -EFAULT: no page table.
  */
 int map_insert(struct vm_area_struct *vma, struct segpool_pool *pool, u32 index, u32 first,
 	       struct page **pages, u32 nr)
 {
 	unsigned long left = nr;
+	u32 tries = INSERT_TRIES;
 	int err;
 
-	err = vm_insert_pages(vma, map_address(pool, index, first), pages, &left);
+	do {
+		err = vm_insert_pages(vma, map_address(pool, index, first + nr - left),
+				      pages + nr - left, &left);
+	} while (err == -EFAULT && --tries);
 	if (err && left < nr)
 		map_zap(vma, pool, index, first, nr - left);
 	return err;

@@ -64,18 +64,31 @@ static void uncharge(struct segpool_pool *pool, u32 nr)
 	budget_wake(pool);
 }
 
+/* Takes retained pages from all pools, or lets those go on who are taking the last. */
+static void take_retained(u64 nr)
+{
+	if (shrink_all(nr))
+		cond_resched();
+	else
+		schedule_timeout_killable(1);
+}
+
 /*
  * Pages that some pool only retains are no reason to refuse; but a request that
  * would not fit without them either must not cost the others theirs.
  */
 static bool ceiling_make_room(u32 nr)
 {
+	/* In this order: pages that go meanwhile count in neither, and that is right. */
 	u64 retained = pools_retained();
+	u64 used = ceiling_used();
 
-	if (!retained || ceiling_used() + nr > ceiling_limit() + retained)
+	/* Since the refusal somebody has given enough back. */
+	if (used + nr <= ceiling_limit())
+		return true;
+	if (!retained || used + nr > ceiling_limit() + retained)
 		return false;
-	shrink_all(nr);
-	cond_resched();
+	take_retained(nr);
 	return true;
 }
 
@@ -94,11 +107,12 @@ enum segpool_reason pages_reserve(struct segpool_pool *pool, const struct pages_
 				  u32 *retained)
 {
 	enum segpool_reason reason;
+	bool leaving;
 
 	do {
-		reason = retain_reserve(pool, want, retained);
+		reason = retain_reserve(pool, want, retained, &leaving);
 	} while (!fatal_signal_pending(current) &&
-		 ((reason == SEGPOOL_REASON_PHYSICAL && retain_wait_leaving(pool)) ||
+		 ((reason == SEGPOOL_REASON_PHYSICAL && leaving && retain_wait_leaving(pool)) ||
 		  (reason == SEGPOOL_REASON_CEILING && ceiling_make_room(want->nr))));
 	return reason;
 }
@@ -112,6 +126,7 @@ static void put_slots(struct segpool_pool *pool, const struct pages_want *want, 
 	for (; first < end; first += part) {
 		part = min(end - first, want->per_array - first % want->per_array);
 		pages_put(pool, pages_slot(want, first), part, retain);
+		cond_resched();
 	}
 }
 
@@ -132,14 +147,16 @@ void pages_unreserve(struct segpool_pool *pool, const struct pages_want *want, u
 static bool system_has(u32 nr)
 {
 	u64 needed = totalram_pages() / SYSTEM_MARGIN_SHARE + nr;
-	u64 available = si_mem_available();
+	u64 retained, available;
 
-	while (available < needed) {
-		if (available + pools_retained() < needed || fatal_signal_pending(current))
-			return false;
-		shrink_all(needed - available);
-		cond_resched();
+	while (si_mem_available() < needed) {
+		/* In this order, so that pages that go meanwhile count at least once. */
+		retained = pools_retained();
 		available = si_mem_available();
+		if (available + retained < needed || fatal_signal_pending(current))
+			return false;
+		if (available < needed)
+			take_retained(needed - available);
 	}
 	return true;
 }
@@ -199,8 +216,24 @@ int pages_bring(struct segpool_pool *pool, const struct pages_want *want, u32 re
 	return 0;
 }
 
+/* One request of pages_get(). */
+struct pages_request {
+	struct segpool_pool *pool;
+	const struct pages_want *want;
+	u32 retained;
+	u32 reason;
+};
+
+static int try_reserve(void *data)
+{
+	struct pages_request *request = data;
+
+	request->reason = pages_reserve(request->pool, request->want, &request->retained);
+	return request->reason ? -ENOMEM : 0;
+}
+
 /**
- * pages_get() - pages_reserve() and pages_bring() at once
+ * pages_get() - admit(), pages_reserve() and pages_bring() at once
  * @pool: the pool.
  * @pages: room for @nr pages.
  * @nr: how many.
@@ -212,13 +245,14 @@ int pages_bring(struct segpool_pool *pool, const struct pages_want *want, u32 re
 int pages_get(struct segpool_pool *pool, struct page **pages, u32 nr, bool zero, u32 *reason)
 {
 	struct pages_want want = { .arrays = &pages, .per_array = nr, .nr = nr };
-	u32 retained;
+	struct pages_request request = { .pool = pool, .want = &want };
 	int err;
 
-	*reason = pages_reserve(pool, &want, &retained);
-	if (*reason)
-		return -ENOMEM;
-	err = pages_bring(pool, &want, retained, zero);
+	err = admit(pool, try_reserve, &request);
+	*reason = err == -ENOMEM ? request.reason : SEGPOOL_REASON_NONE;
+	if (err)
+		return err;
+	err = pages_bring(pool, &want, request.retained, zero);
 	if (err == -ENOMEM)
 		*reason = SEGPOOL_REASON_SYSTEM;
 	return err;

@@ -121,7 +121,7 @@ static bool chunk_create(struct segpool_pool *pool, u32 number, u32 *reason)
 	struct region *chunk;
 	u32 i;
 
-	BUILD_BUG_ON(sizeof(struct region) > 64 || CHUNK_BYTES > PAGE_SIZE);
+	BUILD_BUG_ON(sizeof(struct region) > 64);
 
 	/* Pairs with the release below. */
 	if (smp_load_acquire(&pool->chunks[number]))

@@ -67,25 +67,34 @@ static void unit_free_arrays(struct unit *unit)
 
 static int unit_alloc_arrays(struct unit *unit)
 {
+	int err = 0;
 	u32 i;
 
 	memset(unit->pages, 0, unit->nr * sizeof(*unit->pages));
 	for (i = 0; i < unit->nr; i++) {
+		if (fatal_signal_pending(current)) {
+			err = -EINTR;
+			break;
+		}
 		unit->pages[i] = pages_array_alloc(unit->pool->region_pages, &unit->reason);
 		if (!unit->pages[i]) {
-			unit_free_arrays(unit);
-			return -ENOMEM;
+			err = -ENOMEM;
+			break;
 		}
 	}
-	return 0;
+	if (err)
+		unit_free_arrays(unit);
+	return err;
 }
 
 static void unit_put_pages(struct unit *unit)
 {
 	u32 i;
 
-	for (i = 0; i < unit->nr; i++)
+	for (i = 0; i < unit->nr; i++) {
 		pages_put(unit->pool, unit->pages[i], unit->pool->region_pages, true);
+		cond_resched();
+	}
 }
 
 static bool claim_other_class(struct unit *unit)
@@ -151,12 +160,10 @@ static int admit_new(struct unit *unit)
 	return -ENOMEM;
 }
 
-/*
- * The order of taking: released by the class, new, released by another class.
- * Wakes nobody where it fails: see budget_wait().
- */
-static int unit_try_admit(struct unit *unit)
+/* The order of taking: released by the class, new, released by another class. */
+static int unit_try_admit(void *request)
 {
+	struct unit *unit = request;
 	struct segpool_pool *pool = unit->pool;
 	int err;
 
@@ -172,30 +179,6 @@ static int unit_try_admit(struct unit *unit)
 		return admit_claimed(unit);
 	unit->reason = unit->no_descriptors ?: SEGPOOL_REASON_VIRTUAL;
 	return -ENOMEM;
-}
-
-/*
- * Another request may have held, for a moment, what this one needed, only to
- * put it back because something else was missing. So a refusal counts only if
- * no other request is in that moment.
- */
-static int unit_admit(struct unit *unit)
-{
-	struct rw_semaphore *admission = &unit->pool->admission;
-	int err;
-
-	if (down_read_killable(admission))
-		return -EINTR;
-	err = unit_try_admit(unit);
-	up_read(admission);
-	if (err != -ENOMEM && err != -EBUSY)
-		return err;
-
-	if (down_write_killable(admission))
-		return -EINTR;
-	err = unit_try_admit(unit);
-	up_write(admission);
-	return err;
 }
 
 static int unit_insert_one(struct unit *unit, struct vm_area_struct *vma, u32 number)
@@ -350,7 +333,7 @@ static int unit_try(struct unit *unit, struct segpool_region *results)
 		err = unit_alloc_arrays(unit);
 	if (err)
 		return err;
-	err = unit_admit(unit);
+	err = admit(unit->pool, unit_try_admit, unit);
 	if (!err)
 		err = unit_complete(unit, results);
 	if (err && unit_populates(unit))

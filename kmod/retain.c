@@ -156,6 +156,7 @@ static void retain_draw(struct retain *retain, const struct pages_want *want, u3
  * @pool: the pool.
  * @want: where the pages shall go, and how many.
  * @retained: set to how many pages were retained: the first ones of @want.
+ * @leaving: set to whether pages were on their way out, which still counted.
  *
  * Takes retained pages and charges what is missing, to the pool and to the
  * ceiling: all or nothing, in one step, so that of two requests of which one
@@ -165,7 +166,7 @@ static void retain_draw(struct retain *retain, const struct pages_want *want, u3
  * Return: SEGPOOL_REASON_NONE, _PHYSICAL or _CEILING.
  */
 enum segpool_reason retain_reserve(struct segpool_pool *pool, const struct pages_want *want,
-				   u32 *retained)
+				   u32 *retained, bool *leaving)
 {
 	enum segpool_reason reason = SEGPOOL_REASON_PHYSICAL;
 	struct retain *retain = &pool->retain;
@@ -173,6 +174,7 @@ enum segpool_reason retain_reserve(struct segpool_pool *pool, const struct pages
 
 	spin_lock(&retain->lock);
 	*retained = min(want->nr, retain->nr_pages);
+	*leaving = retain->nr_leaving;
 	if (!account_excess(&pool->account))
 		reason = ceiling_charge(&pool->account, want->nr - *retained);
 	if (!reason) {
@@ -200,10 +202,12 @@ void retained_release(struct segpool_pool *pool, struct page **pages, u32 nr)
 	if (!nr)
 		return;
 	release_pages(pages, nr);
-	account_drop_retained(&pool->account, nr);
+	/* Before they are no longer retained: see ceiling_make_room(). */
 	ceiling_uncharge(nr);
 
 	spin_lock(&retain->lock);
+	/* Under the lock, so that who computes with both finds a page in both or in none. */
+	account_drop_retained(&pool->account, nr);
 	retain->nr_leaving -= nr;
 	if (!retain->nr_leaving)
 		wake_up_all(&retain->left);
@@ -219,20 +223,18 @@ void retained_release(struct segpool_pool *pool, struct page **pages, u32 nr)
  * them needs no lock that a caller can hold.
  *
  * Context: sleeps; killable.
- * Return: whether there were any, so that it is worth trying again.
+ * Return: whether they are; not where the task was killed.
  */
 bool retain_wait_leaving(struct segpool_pool *pool)
 {
 	struct retain *retain = &pool->retain;
 
-	if (!READ_ONCE(retain->nr_leaving))
-		return false;
 	return !wait_event_killable(retain->left, !READ_ONCE(retain->nr_leaving));
 }
 
 /*
  * Draws up to @nr of the oldest pages, to be given to retained_release(); only
- * pages last touched before @cutoff, where there is one.
+ * pages last touched at @cutoff or before, where there is one.
  */
 static u32 retain_draw_oldest(struct retain *retain, struct page **pages, u32 nr,
 			      const unsigned long *cutoff, struct list_head *empty)

@@ -7,8 +7,8 @@
  *   setup_lock (mutex)		SETUP happens once
  *   limits_lock (mutex)	one change of a pool's limits at a time
  *   mmap lock of the owner	for reading; whoever looks at the mapping
- *   admission (rwsem)		a request takes its region and its budget
  *   region lock (bit)		pages and mapping of one active region
+ *   admission (rwsem)		a request takes its region and its budget
  *   pools_lock (mutex)		list of pools, totals of the closed ones
  *   queue.lock (spinlock)	one class's released regions
  *   retain.lock (spinlock)	a pool's retained pages
@@ -115,7 +115,7 @@ struct retain {
  * @last_shrink: jiffies when the system last took retained pages.
  * @shrunk: it ever did.
  * @events: counters, indexed by enum segpool_counter; only events are used.
- * @users: one for the file, one for each shrinker that is freeing pages.
+ * @users: one for the file, one for each magazine that a shrinker has taken.
  * @unused: completed when @users is 0.
  * @debugfs: the pool's directory.
  * @node: in the list of pools; pools_lock.
@@ -334,6 +334,9 @@ void pages_array_free(struct page **pages, u32 nr);
 int pages_get(struct segpool_pool *pool, struct page **pages, u32 nr, bool zero, u32 *reason);
 void pages_put(struct segpool_pool *pool, struct page **pages, u32 nr, bool retain);
 
+/* admission.c */
+int admit(struct segpool_pool *pool, int (*try)(void *request), void *request);
+
 /* retain.c */
 int retain_queue_init(void);
 void retain_queue_exit(void);
@@ -341,7 +344,7 @@ void retain_init(struct segpool_pool *pool);
 void retain_close(struct segpool_pool *pool);
 u32 retain_put(struct segpool_pool *pool, struct page **pages, u32 nr);
 enum segpool_reason retain_reserve(struct segpool_pool *pool, const struct pages_want *want,
-				   u32 *retained);
+				   u32 *retained, bool *leaving);
 u64 retain_trim(struct segpool_pool *pool, u64 target, enum segpool_counter counter);
 void retain_limits_changed(struct segpool_pool *pool);
 void retained_release(struct segpool_pool *pool, struct page **pages, u32 nr);
@@ -350,7 +353,7 @@ bool retain_wait_leaving(struct segpool_pool *pool);
 /* shrink.c */
 int shrink_init(void);
 void shrink_exit(void);
-void shrink_all(u64 pages);
+u64 shrink_all(u64 pages);
 
 /* map.c */
 struct vm_area_struct *map_lock(struct segpool_pool *pool);

@@ -92,14 +92,15 @@ static unsigned long shrink_scan(struct shrinker *unused, struct shrink_control 
  * A pool whose lock is busy is passed over.
  *
  * Context: may sleep.
+ * Return: how many were taken.
  */
-void shrink_all(u64 pages)
+u64 shrink_all(u64 pages)
 {
 	LIST_HEAD(taken);
 
 	list_lru_walk(magazine_list(), magazine_isolate, &taken,
 		      DIV_ROUND_UP(pages, MAGAZINE_PAGES));
-	magazines_dispose(&taken);
+	return magazines_dispose(&taken);
 }
 
 int shrink_init(void)
@@ -108,10 +109,11 @@ int shrink_init(void)
 
 	/*
 	 * Seeks 0: retained pages are the cheapest there are to get back, so
-	 * they go before anything that would have to be read again. Batches of
-	 * a magazine, since less cannot be taken.
+	 * they go before anything that would have to be read again. The kernel
+	 * then asks for half of what is there, and not at all for less than a
+	 * batch: with half a magazine the last one goes, too.
 	 */
-	shrinker = compat_shrinker_alloc(shrink_count, shrink_scan, 0, MAGAZINE_PAGES);
+	shrinker = compat_shrinker_alloc(shrink_count, shrink_scan, 0, MAGAZINE_PAGES / 2);
 	if (!shrinker)
 		return -ENOMEM;
 	err = magazines_init(shrinker);

@@ -9,6 +9,12 @@
 #include <linux/tracepoint.h>
 #include <linux/segpool.h>
 
+/* For programs that read the format: they do not know the names. */
+TRACE_DEFINE_ENUM(SEGPOOL_REASON_VIRTUAL);
+TRACE_DEFINE_ENUM(SEGPOOL_REASON_PHYSICAL);
+TRACE_DEFINE_ENUM(SEGPOOL_REASON_CEILING);
+TRACE_DEFINE_ENUM(SEGPOOL_REASON_SYSTEM);
+
 #define segpool_reason_names \
 	{ SEGPOOL_REASON_VIRTUAL, "virtual" }, \
 	{ SEGPOOL_REASON_PHYSICAL, "physical" }, \

@@ -20,6 +20,12 @@ static struct page *fault_page(struct segpool_pool *pool, struct region *region)
 	return page;
 }
 
+/* An entry of the page table that is there, but maps nothing. */
+static bool fault_meets_marker(const struct vm_fault *vmf)
+{
+	return vmf->flags & FAULT_FLAG_ORIG_PTE_VALID && !pte_none(vmf->orig_pte);
+}
+
 static vm_fault_t fault_active(struct vm_fault *vmf, struct segpool_pool *pool,
 			       struct region *region, u32 index)
 {
@@ -28,26 +34,31 @@ static vm_fault_t fault_active(struct vm_fault *vmf, struct segpool_pool *pool,
 	int err;
 
 	region_assert_locked(region);
+	page = region->pages ? region->pages[index] : NULL;
+	/*
+	 * Somebody else who looks at the owner's memory brings nothing: it
+	 * would be charged to the wrong memory cgroup.
+	 */
+	if (!page && vmf->flags & FAULT_FLAG_REMOTE)
+		return VM_FAULT_SIGBUS;
+
 	if (!region->pages)
 		region->pages = pages_array_alloc(pool->region_pages, &reason);
 	if (!region->pages) {
 		count_refusal(pool, word_class(region_word(region)), reason);
 		return VM_FAULT_SIGBUS;
 	}
-
-	page = region->pages[index];
-	/*
-	 * Somebody else who looks at the owner's memory brings no page: it
-	 * would be charged to the wrong memory cgroup.
-	 */
-	if (!page && !(vmf->flags & FAULT_FLAG_REMOTE))
+	if (!page)
 		page = fault_page(pool, region);
 	if (!page)
 		return VM_FAULT_SIGBUS;
 
 	err = map_insert(vmf->vma, pool, region->index, index, &page, 1);
-	/* Another thread's fault has mapped it again before us. */
-	if (err == -EBUSY && region->pages[index])
+	/*
+	 * Another thread's fault has mapped it again before us; unless there is
+	 * a marker of userfaultfd's, which no try would ever get past.
+	 */
+	if (err == -EBUSY && region->pages[index] && !fault_meets_marker(vmf))
 		return VM_FAULT_NOPAGE;
 	if (err) {
 		if (!region->pages[index])

@@ -17,5 +17,6 @@
 #include "testing/probe.h"
 #include "testing/process.h"
 #include "testing/system.h"
+#include "testing/tracing.h"
 
 #endif /* SEGPOOL_TESTING_H */

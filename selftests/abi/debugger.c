@@ -6,6 +6,7 @@
  */
 #include "testing.h"
 #include <sys/ptrace.h>
+#include <sys/uio.h>
 #include "kselftest_harness.h"
 
 #define REGION		(256 * SP_KIB)
@@ -126,6 +127,19 @@ TEST_F(debugger, proc_mem_reads_a_whole_region)
 		       (off_t)(uintptr_t)self->shared->active + REGION - SP_PAGE / 2);
 	EXPECT_GE((ssize_t)SP_PAGE / 2, length);
 	close(fd);
+}
+
+/* Not even the module's own memory, which would be charged to the debugger's cgroup. */
+TEST_F(debugger, looking_allocates_nothing)
+{
+	uint64_t metadata = sp_module_counter("metadata_bytes");
+	struct iovec to = { .iov_base = self->shared, .iov_len = sizeof(long) };
+	struct iovec from = { .iov_base = self->shared->unbacked, .iov_len = sizeof(long) };
+
+	EXPECT_EQ(-1, ptrace(PTRACE_PEEKDATA, self->child, self->shared->unbacked, NULL));
+	EXPECT_EQ(-1, process_vm_readv(self->child, &to, 1, &from, 1, 0));
+	EXPECT_EQ(EFAULT, errno);
+	EXPECT_EQ(metadata, sp_module_counter("metadata_bytes"));
 }
 
 TEST_F(debugger, released_regions_are_not_readable)

@@ -6,9 +6,6 @@
 #include "testing.h"
 #include "kselftest_harness.h"
 
-#define TRACEFS		"/sys/kernel/tracing"
-#define INSTANCE	TRACEFS "/instances/segpool-selftest"
-#define RECORD_NAMES	TRACEFS "/options/record-cmd"
 #define REGION		(256 * SP_KIB)
 #define BUDGET		(4 * REGION)
 
@@ -24,36 +21,26 @@ FIXTURE(trace) {
 
 FIXTURE_SETUP(trace)
 {
-	/*
-	 * Names of programs are learnt by tracing the scheduler as well. We do
-	 * not need them, and patching the scheduler's code while another
-	 * processor runs it is more than QEMU's translator always survives. An
-	 * instance takes this option over when it is made.
-	 */
-	ASSERT_EQ(0, sp_write_file(RECORD_NAMES, "0"));
-	rmdir(INSTANCE);
-	ASSERT_EQ(0, mkdir(INSTANCE, 0755));
-	ASSERT_EQ(0, sp_write_file(INSTANCE "/events/segpool/enable", "1")) {
-		TH_LOG("tracefs must be mounted at " TRACEFS);
+	ASSERT_EQ(0, sp_trace_begin());
+	ASSERT_EQ(0, sp_trace_enable("segpool")) {
+		TH_LOG("tracefs must be mounted at " SP_TRACEFS);
 	}
 	ASSERT_EQ(0, sp_pool_make(&self->pool, SEGPOOL_MODE_STRICT, REGION, BUDGET, BUDGET,
 				  BUDGET));
-	ASSERT_EQ(0, sp_write_file(INSTANCE "/trace", ""));
+	ASSERT_EQ(0, sp_write_file(SP_TRACE "/trace", ""));
 }
 
 FIXTURE_TEARDOWN(trace)
 {
 	sp_pool_close(&self->pool);
-	sp_write_file(INSTANCE "/events/segpool/enable", "0");
-	rmdir(INSTANCE);
-	sp_write_file(RECORD_NAMES, "1");
+	sp_trace_end();
 }
 
 /* How often the event has fired for this pool since the trace was emptied. */
 static int fired(uint32_t pool, const char *name)
 {
 	char line[1024], event[80], by_id[32];
-	FILE *file = fopen(INSTANCE "/trace", "re");
+	FILE *file = fopen(SP_TRACE "/trace", "re");
 	char *at;
 	int n = 0;
 
@@ -75,9 +62,24 @@ TEST_F(trace, all_tracepoints_exist)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(names); i++) {
-		snprintf(path, sizeof(path), TRACEFS "/events/segpool/%s/format", names[i]);
+		snprintf(path, sizeof(path), SP_TRACEFS "/events/segpool/%s/format", names[i]);
 		EXPECT_EQ(0, access(path, R_OK)) {
 			TH_LOG("there is no tracepoint segpool:%s", names[i]);
+		}
+	}
+}
+
+/* Programs that read the format know the numbers, and not the header's names. */
+TEST_F(trace, formats_have_no_identifiers)
+{
+	char path[256], format[4096];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		snprintf(path, sizeof(path), SP_TRACEFS "/events/segpool/%s/format", names[i]);
+		ASSERT_LT(0, sp_read_file(path, format, sizeof(format)));
+		EXPECT_EQ(NULL, strstr(format, "SEGPOOL_")) {
+			TH_LOG("%s", format);
 		}
 	}
 }

@@ -36,6 +36,7 @@ FIXTURE_TEARDOWN(leaving)
 
 struct contest {
 	int fd, other_fd;
+	char *base;
 	const struct segpool_region *regions;
 	void (*drive_out)(struct contest *contest);
 	void (*use)(struct contest *contest);
@@ -124,6 +125,46 @@ static void use_pages(struct contest *contest)
 	sp_discard(contest->fd, handle, 0, USED_PAGES * SP_PAGE, 0);
 }
 
+/* A touch gets one try, and a SIGBUS where that is refused. */
+static void touch_a_page(struct contest *contest)
+{
+	uint64_t handle = contest->regions[0].handle;
+
+	contest->rounds++;
+	contest->refused += sp_populate(contest->fd, handle, 0, SP_BIG, 0) != 0;
+	sp_discard(contest->fd, handle, 0, SP_BIG, 0);
+	contest->refused += sp_touch_write(contest->base) != 0;
+	sp_discard(contest->fd, handle, 0, SP_PAGE, 0);
+}
+
+static void set_physical(struct contest *contest, uint64_t bytes)
+{
+	struct segpool_limits limits = { .physical_budget = bytes };
+
+	contest->refused += sp_set_budget(contest->fd, SEGPOOL_SET_PHYSICAL, &limits) != 0;
+}
+
+/* Half of the pages stay; of the others, some of which are leaving, as many as there is budget for. */
+static void lower_the_budget(struct contest *contest)
+{
+	const uint64_t lowered = SP_BIG / 8 * 5;
+	uint64_t handle = contest->regions[0].handle;
+	uint64_t now[SEGPOOL_NR_COUNTERS];
+
+	contest->rounds++;
+	contest->refused += sp_populate(contest->fd, handle, 0, SP_BIG, 0) != 0;
+	sp_discard(contest->fd, handle, SP_BIG / 2, SP_BIG / 2, 0);
+	set_physical(contest, lowered);
+	sp_stat(contest->fd, now);
+	contest->refused += now[SEGPOOL_C_PHYSICAL_BYTES] + now[SEGPOOL_C_RETAINED_BYTES] > lowered;
+	set_physical(contest, SP_BIG);
+}
+
+static void trim_some(struct contest *contest)
+{
+	sp_trim(contest->fd, SP_BIG / 4, NULL);
+}
+
 static void compete(void *argument, unsigned int member)
 {
 	struct contest *contest = argument;
@@ -144,6 +185,7 @@ static void expect_unnoticed(struct __test_metadata *_metadata, FIXTURE_DATA(lea
 			     void (*use)(struct contest *contest))
 {
 	struct contest contest = { .fd = self->pool.fd, .other_fd = self->other.fd,
+				   .base = self->pool.base,
 				   .regions = self->regions, .drive_out = drive_out, .use = use,
 				   .end_ms = sp_now_ms() + FOR_MS };
 
@@ -159,6 +201,20 @@ static void expect_unnoticed(struct __test_metadata *_metadata, FIXTURE_DATA(lea
 TEST_F(leaving, trimmed)
 {
 	expect_unnoticed(_metadata, self, trim, use_a_region);
+	EXPECT_LT(0, sp_counter(self->pool.fd, SEGPOOL_C_TRIMMED_PAGES));
+}
+
+TEST_F(leaving, trimmed_under_faults)
+{
+	ASSERT_EQ(1, sp_alloc(self->pool.fd, 0, 0, 1, self->regions));
+	expect_unnoticed(_metadata, self, trim, touch_a_page);
+	EXPECT_LT(0, sp_counter(self->pool.fd, SEGPOOL_C_TRIMMED_PAGES));
+}
+
+TEST_F(leaving, budget_lowered)
+{
+	ASSERT_EQ(1, sp_alloc(self->pool.fd, 0, 0, 1, self->regions));
+	expect_unnoticed(_metadata, self, trim_some, lower_the_budget);
 	EXPECT_LT(0, sp_counter(self->pool.fd, SEGPOOL_C_TRIMMED_PAGES));
 }
 

@@ -237,6 +237,41 @@ TEST_F(present, madvise_dontneed)
 }
 
 /* What only pinnable pools have to show. */
+struct thrower {
+	struct sp_pool *pool;
+	atomic_bool over;
+	unsigned int refused;
+};
+
+/* One or two of so many met the moment. */
+#define THROWS	200000
+
+/* One throws the page tables' entries away, and newer kernels the tables; the other touches. */
+static void throw_and_touch(void *argument, unsigned int member)
+{
+	struct thrower *thrower = argument;
+	char *base = thrower->pool->base;
+	unsigned int i;
+
+	for (i = 0; member && !thrower->over; i++)
+		madvise(base, 2 * SP_BIG, MADV_DONTNEED);
+	for (i = 0; !member && i < THROWS; i++)
+		thrower->refused += sp_touch_write(base + i % (2 * PAGES) * SP_PAGE) != 0;
+	thrower->over |= !member;
+}
+
+/* What the program throws out of its page tables comes back with the next touch, always. */
+TEST_F_TIMEOUT(present, touches_race_madvise_dontneed, 200)
+{
+	struct thrower thrower = { .pool = &self->pool };
+
+	ASSERT_EQ(2, sp_alloc(self->pool.fd, 0, SEGPOOL_POPULATE, 2, self->regions));
+	sp_team_run(2, throw_and_touch, &thrower);
+	EXPECT_EQ(0, thrower.refused);
+	EXPECT_EQ(0, sp_count_refused(self->pool.base, 2 * SP_BIG));
+	EXPECT_NO_DRIFT(&self->pool);
+}
+
 FIXTURE(pinnable) {
 	struct sp_pool pool;
 	struct segpool_region regions[REGIONS];

@@ -190,6 +190,52 @@ TEST_F(cgroup, squeeze_takes_retained_pages)
 	EXPECT_EQ(0, sp_cgroup_field(&self->group, "memory.events", "oom_kill"));
 }
 
+/* One magazine in a cgroup that is asked for memory. */
+static int retain_a_little(void *argument)
+{
+	struct squeezed *squeezed = argument;
+	struct sp_pool pool;
+
+	if (sp_cgroup_enter(squeezed->group))
+		return 9;
+	if (retain_bytes(&pool, squeezed->mode, SP_BIG))
+		return 1;
+	sp_cgroup_set(squeezed->group, "memory.reclaim", "1M");
+	return sp_counter(pool.fd, SEGPOOL_C_SHRUNK_PAGES) == SP_BIG / SP_PAGE ? 0 : 2;
+}
+
+/* How hard reclaim already tried when it first took pages of a pool: 12, the least, to 0; or -1. */
+static int priority_that_took(void)
+{
+	FILE *file = fopen(SP_TRACE "/trace", "re");
+	int priority = -1, taken = -1;
+	char line[1024], *at;
+
+	while (file && taken < 0 && fgets(line, sizeof(line), file)) {
+		at = strstr(line, " priority ");
+		if (at && strstr(line, " [segpool] "))
+			priority = atoi(at + strlen(" priority "));
+		if (strstr(line, " segpool_shrink: "))
+			taken = priority;
+	}
+	if (file)
+		fclose(file);
+	return taken;
+}
+
+/* The little that a small pool retains goes as early as the much of a large one. */
+TEST_F(cgroup, a_single_magazine_goes_at_once)
+{
+	struct squeezed squeezed = { .group = &self->group, .mode = variant->mode };
+
+	ASSERT_EQ(0, sp_trace_begin());
+	EXPECT_EQ(0, sp_trace_enable("vmscan/mm_shrink_slab_start"));
+	EXPECT_EQ(0, sp_trace_enable("segpool/segpool_shrink"));
+	EXPECT_EQ(0, sp_in_child(retain_a_little, &squeezed));
+	EXPECT_EQ(12, priority_that_took());
+	sp_trace_end();
+}
+
 FIXTURE(watermark) {
 	struct sp_pool pool;
 	struct segpool_region regions[10];
