@@ -34,7 +34,8 @@ is_built_kernel() {
 	is_one_of "$1" "${built_kernels[@]}"
 }
 
-# with_lock NAME COMMAND...: one process at a time, for what is shared in build/ and the cache.
+# with_lock NAME COMMAND...: one process at a time, for what is shared in build/ and the cache. The
+# shell's set -e has no effect in COMMAND: it must look at what fails itself.
 with_lock() {
 	local lock=$cache/locks/$1 fd status=0
 	shift
