@@ -221,6 +221,35 @@ static SP_UNUSED const char *check_ranges(struct scene *scene, int result)
 	return !result && succeeded != scene->held ? "success, but not of all ranges" : NULL;
 }
 
+/* The last page of the first of two page tables is there. */
+static SP_UNUSED int with_one_page(struct scene *scene)
+{
+	int error = with_regions(scene, 0, 0);
+
+	if (!error && sp_touch_write(sp_region_at(&scene->pool, &scene->regions[0]) + SP_BIG -
+				     SP_PAGE))
+		error = -EFAULT;
+	return error;
+}
+
+static SP_UNUSED int call_populate_region(struct scene *scene)
+{
+	return sp_populate(scene->pool.fd, scene->regions[0].handle, 0, scene_region_size(scene),
+			   0);
+}
+
+static SP_UNUSED const char *check_populate_region(struct scene *scene, int result)
+{
+	long grown = sp_present(scene->pool.base, scene->pool.length, NULL) -
+		     scene->present_before;
+	long missing = scene_region_size(scene) / SP_PAGE - scene->present_before;
+
+	/* The answer may not have arrived although it was done. */
+	if (grown != (result ? 0 : missing) && !(result == -EFAULT && grown == missing))
+		return "the region has some of its pages, but not all";
+	return NULL;
+}
+
 /* --- limits and numbers --- */
 
 static SP_UNUSED int call_set_budget(struct scene *scene)
@@ -269,6 +298,11 @@ static SP_UNUSED int call_stat(struct scene *scene)
 #define IOCTL_POPULATE(scene_, flags_, count_) \
 	.stage = SCENE_MAPPED, .prepare = scene_, .call = call_ranges, .check = check_ranges, \
 	.command = SEGPOOL_IOC_POPULATE, .flags = flags_, .count = count_, .errors = { ENOMEM }
+/* Two page tables; the second is wanted once all pages, and the first, have been had. */
+#define POPULATE_FOUR_MIB(scene_) \
+	.stage = SCENE_MAPPED, .prepare = scene_, .call = call_populate_region, \
+	.check = check_populate_region, .errors = { ENOMEM }, .count = 1, .regions = 1, \
+	.region_size = 2 * SP_BIG, .last = 8
 
 static const struct fault_case cases_ioctl[] = {
 	{ "alloc", IOCTL_ALLOC(NULL, 0, 1) },
@@ -301,6 +335,8 @@ static const struct fault_case cases_ioctl[] = {
 	{ "populate_holes", IOCTL_POPULATE(with_half_regions, 0, 3) },
 	{ "populate_zero_wait", IOCTL_POPULATE(with_bare_regions, SEGPOOL_ZERO | SEGPOOL_WAIT,
 					       2) },
+	{ "populate_two_tables", POPULATE_FOUR_MIB(with_bare_regions) },
+	{ "populate_second_table", POPULATE_FOUR_MIB(with_one_page) },
 	{ "set_budget", .stage = SCENE_MAPPED, .prepare = with_retained,
 	  .call = call_set_budget, .check = check_retained, .count = 3 },
 	{ "trim", .stage = SCENE_MAPPED, .prepare = with_retained, .call = call_trim,

@@ -133,4 +133,16 @@ static SP_UNUSED bool inject_disarm(void)
 	return failed;
 }
 
+/* Ends it where the chance number @nth was not reached; returns how many there were. */
+static SP_UNUSED unsigned int inject_disarm_unreached(unsigned int nth)
+{
+	char text[16] = "";
+	unsigned int left = 0;
+
+	if (pread(inject_fd, text, sizeof(text) - 1, 0) > 0)
+		left = strtoul(text, NULL, 10);
+	inject_disarm();
+	return left && left < nth ? nth - left : 0;
+}
+
 #endif /* SEGPOOL_FAULTS_INJECT_H */

@@ -14,7 +14,7 @@
 
 struct leak {
 	struct sp_cgroup above, below;
-	/* Charged before the child began. */
+	/* Charged at leak_mark(). */
 	uint64_t before;
 	bool works;
 };
@@ -36,21 +36,39 @@ static uint64_t leak_charged(const struct leak *leak)
 	return sp_cgroup_value(&leak->above, "memory.current");
 }
 
-/* After the child's end: bytes that it has left charged, or 0 if they are @tolerated. */
+/*
+ * After the end of a child, so that the next one has a cgroup of its own: what a
+ * cgroup leaves is at least a page, even if that is one object of a few bytes.
+ */
+static SP_UNUSED void leak_next(struct leak *leak)
+{
+	if (leak->works)
+		sp_cgroup_remove(&leak->below);
+}
+
+/* What the kernel keeps ready from now on is there: only growth is counted. */
+static SP_UNUSED void leak_mark(struct leak *leak)
+{
+	leak_next(leak);
+	if (leak->works)
+		leak->before = leak_charged(leak);
+}
+
+/*
+ * Bytes that the children since leak_mark() have left charged. Waits while they are
+ * more than @tolerated: the last charges are brought up from work queues.
+ */
 static SP_UNUSED uint64_t leak_bytes(struct leak *leak, uint64_t tolerated)
 {
 	uint64_t charged, end = sp_now_ms() + LEAK_WAIT_MS;
 
 	if (!leak->works)
 		return 0;
-	sp_cgroup_remove(&leak->below);
-	/* The cgroup's last charges are brought up from work queues. */
+	leak_next(leak);
 	for (charged = leak_charged(leak); charged > leak->before + tolerated && sp_now_ms() < end;
 	     charged = leak_charged(leak))
 		sp_sleep_ms(20);
-	tolerated += leak->before;
-	leak->before = charged;
-	return charged > tolerated ? charged - tolerated : 0;
+	return charged > leak->before ? charged - leak->before : 0;
 }
 
 static int leak_nothing(void *leak)
@@ -71,10 +89,7 @@ static SP_UNUSED void leak_begin(struct leak *leak)
 	snprintf(leak->below.path, sizeof(leak->below.path), "%.100s/below", leak->above.path);
 	sp_cgroup_file(&leak->above, "cgroup.subtree_control", path);
 	leak->works = !sp_write_file(path, "+memory") && !sp_in_child(leak_nothing, leak);
-	if (!leak->works)
-		return;
-	sp_cgroup_remove(&leak->below);
-	leak->before = leak_charged(leak);
+	leak_mark(leak);
 }
 
 static SP_UNUSED void leak_end(struct leak *leak)

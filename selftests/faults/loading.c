@@ -3,36 +3,41 @@
  * Loading and unloading the module with the 1st, 2nd, ... n-th allocation
  * failing: it is loaded and works, or it is not and has left nothing.
  *
- * The kernel's loader comes first. Its places are left out up to the module's
- * parameters, since it warns (WARN_ON_ONCE) where trace events cannot be
- * registered; of those from there to the module's own only some are tried.
+ * All places from the call of the module's init function on are tried, and all of
+ * unloading. The kernel's loader comes first. Its places are left out up to the
+ * module's parameters, since it warns (WARN_ON_ONCE) where trace events cannot be
+ * registered; of those from there to the module's only each --step-th is tried.
  *
- *   loading [--rounds N] [--step N] [--own N]
+ *   loading [--rounds N] [--step N]
  *
  * SEGPOOL_KO names the module's file; without it /segpool/segpool.ko is tried.
  */
 #include "run.h"
+#include "initcall.h"
 #include "inject.h"
 #include "leak.h"
 #include "module.h"
 
-static unsigned long rounds = 1, step = 8, own = 64;
+static unsigned long rounds = 1, step = 8;
 
 static const struct run_option options[] = {
 	{ "--rounds", &rounds, "how often all is done", NULL },
-	{ "--step", &step, "of the loader's places only each so many-th", NULL },
-	{ "--own", &own, "the last so many places are not the loader's", NULL },
+	{ "--step", &step, "of the loader's places, not the module's, only each so many-th", NULL },
 	{ NULL, NULL, NULL, NULL },
 };
 
 /* More than there can be. */
 #define PLACES_END	1000000U
+/* The module's init function and what follows have more. */
+#define OWN_LEAST	16
 /* After so many attempts the module is loaded and used in between. */
 #define TRIAL_EVERY	8
 
 struct loading {
 	char wrong[256];
 	unsigned int failures, tolerated;
+	/* The last attempt came to the module's init function. */
+	bool in_module;
 };
 
 static void note(struct loading *loading, const char *call, unsigned int nth, int result,
@@ -87,9 +92,13 @@ static void judge_load(struct loading *loading, unsigned int nth, int result)
 
 static bool load_once(struct loading *loading, unsigned int nth)
 {
+	uint64_t called = initcall_count();
+	bool failed;
 	int result;
-	bool failed = load_failing(nth, module_parameters, &result);
 
+	failed = load_failing(nth, module_parameters, &result);
+	/* Nobody else loads modules here. */
+	loading->in_module = initcall_count() != called;
 	loading->failures += failed;
 	loading->tolerated += failed && !result;
 	if (!failed && result)
@@ -101,16 +110,25 @@ static bool load_once(struct loading *loading, unsigned int nth)
 /* How many places can fail until loading has come to its end, good or bad. */
 static unsigned int count_places(const char *parameters)
 {
-	char text[32] = "";
 	int fd = open(module_file(), O_RDONLY | O_CLOEXEC);
+	unsigned int places;
 
 	inject_arm(PLACES_END);
 	module_load_with(fd, parameters);
-	if (pread(inject_fd, text, sizeof(text) - 1, 0) < 0)
-		text[0] = '\0';
-	inject_disarm();
+	places = inject_disarm_unreached(PLACES_END);
 	close(fd);
-	return text[0] ? PLACES_END - strtoul(text, NULL, 10) : 0;
+	return places;
+}
+
+/* From the last place back to the first one of which the module's init saw nothing. */
+static unsigned int sweep_own(struct loading *loading, unsigned int all)
+{
+	unsigned int nth = all + 1;
+
+	do {
+		load_once(loading, --nth);
+	} while (loading->in_module && !loading->wrong[0]);
+	return nth;
 }
 
 static void sweep_load(struct loading *loading, unsigned int round)
@@ -118,15 +136,19 @@ static void sweep_load(struct loading *loading, unsigned int round)
 	/* Loading comes to its parameters, and one is bad, before it comes to the module. */
 	unsigned int parameters = count_places("virtual_mib=none");
 	unsigned int all = count_places(module_parameters);
-	unsigned int nth = parameters + 1 + round % step;
+	uint64_t begun = sp_now_ms();
+	unsigned int nth, end;
 
-	ksft_print_msg("loading: %u places, %u of them before the parameters\n", all, parameters);
 	if (!sp_wait_until(module_is_unloaded, NULL, 60000))
 		note(loading, "loading", 0, 0, "it cannot be unloaded");
-	while (!loading->wrong[0] && nth + own + step < all && load_once(loading, nth))
-		nth += step;
-	while (!loading->wrong[0] && load_once(loading, nth))
-		nth++;
+	end = sweep_own(loading, all);
+	ksft_print_msg("loading: %u places, %u before the parameters; %u last ones in %llu ms\n",
+		       all, parameters, all - end, (unsigned long long)(sp_now_ms() - begun));
+	fflush(stdout);
+	for (nth = parameters + 1 + round % step; nth < end && !loading->wrong[0]; nth += step)
+		load_once(loading, nth);
+	if (end <= parameters || end + OWN_LEAST > all)
+		note(loading, "loading", end, 0, "the module's own places have not been found");
 }
 
 static bool unload_once(struct loading *loading, unsigned int nth)
@@ -182,6 +204,7 @@ int main(int argc, char **argv)
 	ksft_print_header();
 	missing = inject_begin();
 	missing = missing ?: module_missing();
+	missing = missing ?: initcall_begin();
 	if (missing)
 		ksft_exit_skip("%s\n", missing);
 	if (!step)
@@ -198,5 +221,6 @@ int main(int argc, char **argv)
 	module_load();
 	run_result("loaded_again", module_trial());
 	leak_result(no_kmemleak, "do_init_module");
+	initcall_end();
 	ksft_finished();
 }

@@ -49,7 +49,7 @@ struct fault_case {
 	int (*call)(struct scene *scene);
 	/* NULL, or what is wrong with the state that the call left. */
 	const char *(*check)(struct scene *scene, int result);
-	/* Errors that the call may give beside EFAULT, which a failing copy gives. */
+	/* Errors that the call may give; and EFAULT, but only if a copy to or from user space fails. */
 	int errors[6];
 	/* For the call. */
 	unsigned long command;
@@ -62,6 +62,10 @@ struct fault_case {
 	uint32_t only_mode;
 	/* So many places that can fail that a round takes only each @step-th; 0: all. */
 	unsigned int step;
+	/* Only the last so many places, which come after those of another case; 0: all. */
+	unsigned int last;
+	/* Why nothing in it can fail; otherwise something must. */
+	const char *no_places;
 	/* It arms the injection by itself, in another process. */
 	bool arms_itself;
 	/* It must succeed whatever fails. */
@@ -150,7 +154,7 @@ static void scene_close_fd(int *fd)
 	*fd = -1;
 }
 
-static void scene_end(struct scene *scene)
+static SP_UNUSED void scene_end(struct scene *scene)
 {
 	if (scene->elsewhere)
 		munmap(scene->elsewhere, scene->pool.length);
@@ -160,7 +164,7 @@ static void scene_end(struct scene *scene)
 	scene_close_fd(&scene->pipe[1]);
 }
 
-static void scene_remember(struct scene *scene)
+static SP_UNUSED void scene_remember(struct scene *scene)
 {
 	if (scene->what->stage < SCENE_MAPPED)
 		return;

@@ -16,7 +16,12 @@ struct sweep_result {
 	unsigned int places, succeeded, refused;
 };
 
-static bool sweep_allows(const struct fault_case *what, int result)
+/* What was injected into a call: anything, a copy to or from user space. */
+struct sweep_injected {
+	bool any, copy;
+};
+
+static bool sweep_allows(const struct fault_case *what, int result, bool copy_failed)
 {
 	unsigned int i;
 
@@ -27,16 +32,16 @@ static bool sweep_allows(const struct fault_case *what, int result)
 	for (i = 0; i < ARRAY_SIZE(what->errors); i++)
 		if (what->errors[i] && result == -what->errors[i])
 			return true;
-	return result == -EFAULT;
+	return result == -EFAULT && copy_failed;
 }
 
-static const char *sweep_judge(struct scene *scene, int result, bool failed)
+static const char *sweep_judge(struct scene *scene, int result, struct sweep_injected injected)
 {
 	const char *wrong = NULL;
 
-	if (!failed && result < 0)
+	if (!injected.any && result < 0)
 		return "it fails without an injected failure";
-	if (!sweep_allows(scene->what, result))
+	if (!sweep_allows(scene->what, result, injected.copy))
 		return "this error is not documented for it";
 	if (scene->what->check)
 		wrong = scene->what->check(scene, result);
@@ -45,18 +50,22 @@ static const char *sweep_judge(struct scene *scene, int result, bool failed)
 	return scene_judge(scene);
 }
 
-static bool sweep_call(struct scene *scene, int *result)
+/* Looking at the kernel's counts is no chance to fail: it comes before and afterwards. */
+static struct sweep_injected sweep_call(struct scene *scene, int *result)
 {
-	uint64_t before;
+	uint64_t all = inject_count_all(), copies = inject_count(INJECT_USERCOPY);
+	struct sweep_injected injected;
 
 	if (scene->what->arms_itself) {
-		before = inject_count_all();
 		*result = scene->what->call(scene);
-		return inject_count_all() != before;
+		injected.any = inject_count_all() != all;
+	} else {
+		inject_arm(scene->nth);
+		*result = scene->what->call(scene);
+		injected.any = inject_disarm();
 	}
-	inject_arm(scene->nth);
-	*result = scene->what->call(scene);
-	return inject_disarm();
+	injected.copy = injected.any && inject_count(INJECT_USERCOPY) != copies;
+	return injected;
 }
 
 static void sweep_note(struct sweep_result *sweep, const char *wrong, unsigned int nth, int result)
@@ -70,9 +79,9 @@ static bool sweep_once(const struct fault_case *what, uint32_t mode, unsigned in
 		       struct sweep_result *sweep)
 {
 	static struct scene scene;
+	struct sweep_injected injected;
 	const char *wrong;
 	int result = 0;
-	bool failed;
 
 	result = scene_make(&scene, what, mode, nth);
 	if (result) {
@@ -81,23 +90,45 @@ static bool sweep_once(const struct fault_case *what, uint32_t mode, unsigned in
 		return false;
 	}
 	scene_remember(&scene);
-	failed = sweep_call(&scene, &result);
-	wrong = sweep_judge(&scene, result, failed);
+	injected = sweep_call(&scene, &result);
+	wrong = sweep_judge(&scene, result, injected);
 	scene_end(&scene);
 	if (wrong)
 		sweep_note(sweep, wrong, nth, result);
-	sweep->places += failed;
-	sweep->succeeded += failed && result >= 0;
-	sweep->refused += failed && result < 0;
-	return failed && !wrong;
+	sweep->places += injected.any;
+	sweep->succeeded += injected.any && result >= 0;
+	sweep->refused += injected.any && result < 0;
+	return injected.any && !wrong;
 }
 
-/* One round: all places, or each @step-th, other ones in the next round. */
+/* How many places the call has, found by a call in which nothing fails. */
+static unsigned int sweep_count(const struct fault_case *what, uint32_t mode)
+{
+	static struct scene scene;
+	unsigned int places = 0;
+
+	if (!scene_make(&scene, what, mode, 0)) {
+		inject_arm(SWEEP_END);
+		what->call(&scene);
+		places = inject_disarm_unreached(SWEEP_END);
+	}
+	scene_end(&scene);
+	return places;
+}
+
+static unsigned int sweep_first(const struct fault_case *what, uint32_t mode, unsigned int round)
+{
+	unsigned int places = what->last ? sweep_count(what, mode) : 0;
+
+	return places > what->last ? places - what->last : 1 + round % (what->step ?: 1);
+}
+
+/* One round: all places, or each @step-th, other ones in the next round, or the last ones. */
 static SP_UNUSED void sweep_round(const struct fault_case *what, uint32_t mode,
 				  unsigned int round, struct sweep_result *sweep)
 {
+	unsigned int nth = sweep_first(what, mode, round);
 	unsigned int step = what->step ?: 1;
-	unsigned int nth = 1 + round % step;
 	const char *left;
 
 	while (sweep_once(what, mode, nth, sweep) && nth < SWEEP_END)
@@ -107,6 +138,9 @@ static SP_UNUSED void sweep_round(const struct fault_case *what, uint32_t mode,
 	left = gauges_left();
 	if (left && !sweep->wrong[0])
 		sweep_note(sweep, left, nth, 0);
+	if (!sweep->wrong[0] && !sweep->places != !!what->no_places)
+		sweep_note(sweep, what->no_places ? "it has places that can fail after all" :
+			   "nothing in it can be made to fail", nth, 0);
 }
 
 #endif /* SEGPOOL_FAULTS_SWEEP_H */

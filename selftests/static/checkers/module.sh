@@ -16,7 +16,7 @@ module_log() {
 		return 1
 	fi
 	# kbuild prints problems of headers with their paths.
-	grep -E '(warning|error):' "$work/log" >"$scratch/module-$1.reports" || true
+	grep -iE '(warning|error):' "$work/log" >"$scratch/module-$1.reports" || true
 }
 
 by_compiler="no previous prototype for .planted_without_prototype"
