@@ -5,7 +5,7 @@
  * one.
  */
 #include "valid_call.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 FIXTURE(array) {
 	struct vc_scene scene;

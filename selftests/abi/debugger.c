@@ -7,7 +7,7 @@
 #include "testing.h"
 #include <sys/ptrace.h>
 #include <sys/uio.h>
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define REGION		(256 * SP_KIB)
 #define BUDGET		(4 * REGION)

@@ -5,7 +5,7 @@
  * own error, and the region beside it keeps its bytes.
  */
 #include "testing.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define REGION		(256 * SP_KIB)
 #define REGIONS		8

@@ -7,7 +7,7 @@
 #include "testing.h"
 #include <poll.h>
 #include <sys/epoll.h>
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define REGION		(256 * SP_KIB)
 #define BUDGET		(16 * REGION)

@@ -4,7 +4,7 @@
  * choice, and that a file becomes a pool once only.
  */
 #include "testing.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 FIXTURE(setup) {
 	int fd;

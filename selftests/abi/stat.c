@@ -5,7 +5,7 @@
  * list of regions agrees with them (promise 2).
  */
 #include "testing.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define REGION	(256 * SP_KIB)
 #define BUDGET	(8 * REGION)

@@ -6,7 +6,7 @@
  * tail is zero, so that old and new programs and modules go together.
  */
 #include "valid_call.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 /* Room for a structure with a long tail, between pages that cannot be touched. */
 #define ROOM	(2 * SP_PAGE)

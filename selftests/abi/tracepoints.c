@@ -4,7 +4,7 @@
  * and name the pool: what people used to look for in a program's log.
  */
 #include "testing.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define REGION		(256 * SP_KIB)
 #define BUDGET		(4 * REGION)

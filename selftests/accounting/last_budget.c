@@ -5,7 +5,7 @@
  * on failure.
  */
 #include "../testing_memory.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define THREADS	64
 #define FIT	10

@@ -4,7 +4,7 @@
  * once, then requests are refused until the pool fits. And the retain limit.
  */
 #include "../testing_memory.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define BUDGET	16
 

@@ -5,7 +5,7 @@
  * memory.current of the cgroup.
  */
 #include "../testing_memory.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define REGIONS	16
 #define TOTAL	(REGIONS * SP_BIG)

@@ -5,7 +5,7 @@
  * there can never be; the other, all of whose requests fit, notices nothing.
  */
 #include "../testing_memory.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define FOR_MS		800
 #define SLOW_MS		15000

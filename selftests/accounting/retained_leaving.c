@@ -5,7 +5,7 @@
  * refused for them.
  */
 #include "../testing_memory.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define FOR_MS	1500
 #define SLOW_MS		15000

@@ -5,7 +5,7 @@
  * they have ended the counters equal a walk.
  */
 #include "../testing_memory.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define THREADS		8
 #define REGIONS		28

@@ -4,7 +4,7 @@
  * woken by whatever makes room (promise 3: a raised budget too).
  */
 #include "../testing_memory.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define BUDGET	4
 #define LONG_MS	10000

@@ -4,7 +4,7 @@
  * and at once when the mapping goes.
  */
 #include "../testing_memory.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define TIMEOUT_MS	500
 #define LONG_MS		10000

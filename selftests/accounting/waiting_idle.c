@@ -6,7 +6,7 @@
  */
 #include "../testing_memory.h"
 #include <sys/resource.h>
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define TIMEOUT_MS	300
 /* An emulated machine with two busy processors may be this late, never more. */

@@ -4,7 +4,7 @@
  * counters equal what a walk over page tables and regions finds.
  */
 #include "../testing_memory.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define REGIONS	24
 #define STEPS	1500

@@ -3,7 +3,7 @@
  * Who waits for one budget and then lacks another goes on waiting, for that one:
  * one wait, and it ends soon after the second is to be had, or by a signal.
  */
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 #include "case_signal.h"
 #include "interrupt.h"
 
@@ -98,7 +98,7 @@ static void expect_end(struct __test_metadata *_metadata, FIXTURE_DATA(moved_wai
 	EXPECT_NO_DRIFT(&self->pool);
 }
 
-TEST_F_TIMEOUT(moved_wait, ends_when_the_ceiling_is_raised, 300)
+TEST_F(moved_wait, ends_when_the_ceiling_is_raised)
 {
 	move_wait(_metadata, self);
 	ASSERT_EQ(0, sp_set_module_parameter("ceiling_mib", 0));
@@ -106,7 +106,7 @@ TEST_F_TIMEOUT(moved_wait, ends_when_the_ceiling_is_raised, 300)
 	EXPECT_EQ(0, sp_touch_write(sp_region_at(&self->pool, &self->second)));
 }
 
-TEST_F_TIMEOUT(moved_wait, ends_with_a_signal, 300)
+TEST_F(moved_wait, ends_with_a_signal)
 {
 	move_wait(_metadata, self);
 	ASSERT_EQ(0, pthread_kill(self->thread, SIGUSR1));

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "pool.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define CEILING	"/sys/module/segpool/parameters/ceiling_mib"
 

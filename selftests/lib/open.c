@@ -5,7 +5,7 @@
 #include <sys/wait.h>
 
 #include "pool.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 TEST(defaults)
 {

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "pool.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 FIXTURE(range) {
 	struct segpool *pool;

@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "pool.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 FIXTURE(region) {
 	struct segpool *pool;

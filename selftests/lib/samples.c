@@ -5,7 +5,7 @@
 #include <sys/wait.h>
 
 #include "pool.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 /* What build/samples/@name prints; its wait status, or -1. */
 static int run_sample(const char *name, char *output, size_t size)

@@ -6,7 +6,7 @@
  */
 #include "testing.h"
 #include <sys/socket.h>
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define REGION		(256 * SP_KIB)
 #define REGIONS		4

@@ -6,7 +6,7 @@
  * the ceiling is not eaten up, though the child lives on and has the file.
  */
 #include "testing.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define REGION		(256 * SP_KIB)
 #define REGIONS		64U

@@ -6,7 +6,7 @@
  * munmap ended in an oops.)
  */
 #include "testing.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define REGION		(256 * SP_KIB)
 #define REGIONS		4

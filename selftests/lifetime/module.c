@@ -9,7 +9,7 @@
 #include "testing.h"
 #include <sys/syscall.h>
 #include <dirent.h>
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define REGION	(256 * SP_KIB)
 #define BUDGET	(8 * REGION)

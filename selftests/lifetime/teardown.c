@@ -6,7 +6,7 @@
  */
 #include "testing.h"
 #include <sys/resource.h>
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define REGION		(2 * SP_MIB)
 #define REGIONS		8
@@ -341,7 +341,7 @@ static int mixed_work(void *argument)
 
 #define KILLS	30
 
-TEST_F_TIMEOUT(process, kill_at_random_points_of_mixed_work, 60)
+TEST_F(process, kill_at_random_points_of_mixed_work)
 {
 	unsigned int seed = getpid(), i;
 	struct plan plan = { .mode = variant->mode, .id = self->id };

@@ -5,7 +5,7 @@
  */
 #include "testing.h"
 #include <stdatomic.h>
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define REGION		(SP_MIB)
 #define CEILING_MIB	64

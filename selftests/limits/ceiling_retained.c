@@ -5,7 +5,7 @@
  * taking them leaves every counter exact. So does the system's shrinker.
  */
 #include "../testing_memory.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define CEILING_MIB	4
 #define CEILING		(CEILING_MIB * SP_MIB)

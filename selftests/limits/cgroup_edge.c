@@ -7,7 +7,7 @@
  */
 #include "testing.h"
 #include <stdbool.h>
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define REGION		(2 * SP_MIB)
 /* A page table of the next level serves this many regions. */
@@ -148,8 +148,7 @@ static void in_cgroup(struct __test_metadata *_metadata, FIXTURE_DATA(edge) *sel
 	EXPECT_EQ(0, sp_cgroup_remove(&self->cgroup));
 }
 
-/* A process and a thousand requests each time: half a minute on a kernel with KCSAN. */
-TEST_F_TIMEOUT(edge, limit_swept, 150)
+TEST_F(edge, limit_swept)
 {
 	struct plan plan = { .mode = variant->mode };
 	unsigned int step;
@@ -166,7 +165,7 @@ static void sweep_room(struct __test_metadata *_metadata, FIXTURE_DATA(edge) *se
 }
 
 /* The region lacks its page table. */
-TEST_F_TIMEOUT(edge, room_swept, 150)
+TEST_F(edge, room_swept)
 {
 	struct plan plan = { .mode = variant->mode };
 
@@ -174,7 +173,7 @@ TEST_F_TIMEOUT(edge, room_swept, 150)
 }
 
 /* And the table of the next level. */
-TEST_F_TIMEOUT(edge, room_swept_in_another_gib, 150)
+TEST_F(edge, room_swept_in_another_gib)
 {
 	struct plan plan = { .mode = variant->mode, .another_gib = true };
 

@@ -5,7 +5,7 @@
  * page that it touches, and descriptors for regions that it never uses.
  */
 #include "testing.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define CEILING_MIB	16
 #define METADATA	(CEILING_MIB * SP_MIB / 8)

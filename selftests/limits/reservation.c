@@ -5,7 +5,7 @@
  * the system has less.
  */
 #include "testing.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define TRIES	3
 

@@ -4,7 +4,7 @@
  * memory that is only kept for later.
  */
 #include "testing.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define REGION		(2 * SP_MIB)
 #define NEEDED		64
@@ -59,7 +59,7 @@ static uint32_t take_all(FIXTURE_DATA(machine) *self)
 	return call.reason;
 }
 
-TEST_F_TIMEOUT(machine, retained_pages_of_another_pool, 200)
+TEST_F(machine, retained_pages_of_another_pool)
 {
 	uint64_t oom_kills = sp_vmstat("oom_kill"), retained;
 

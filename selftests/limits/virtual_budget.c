@@ -6,7 +6,7 @@
  */
 #include "testing.h"
 #include <stdatomic.h>
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define REGION		SEGPOOL_MIN_REGION_SIZE
 #define THREADS		8

@@ -6,7 +6,7 @@
  * stands for both.
  */
 #include "../testing_memory.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define REGIONS	24
 #define TOTAL	(REGIONS * SP_BIG)

@@ -4,7 +4,7 @@
  * for are refused all the time, and are not taken from the system by those.
  */
 #include "../testing_memory.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define AGE_MS		800
 /* How late the timer may be on a busy emulated machine. */

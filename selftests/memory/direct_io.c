@@ -9,7 +9,7 @@
 #include "../testing_memory.h"
 #include <linux/loop.h>
 #include <sys/stat.h>
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define LENGTH	(256 * SP_KIB)
 

@@ -12,7 +12,7 @@
 #include <linux/io_uring.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define REGIONS	16
 #define BUDGET	(REGIONS * SP_SMALL)

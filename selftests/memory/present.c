@@ -5,7 +5,7 @@
  * truth is in the page tables, in the fault counter and in the RSS.
  */
 #include "../testing_memory.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define REGIONS	8
 #define PAGES	(SP_BIG / SP_PAGE)
@@ -261,7 +261,7 @@ static void throw_and_touch(void *argument, unsigned int member)
 }
 
 /* What the program throws out of its page tables comes back with the next touch, always. */
-TEST_F_TIMEOUT(present, touches_race_madvise_dontneed, 200)
+TEST_F(present, touches_race_madvise_dontneed)
 {
 	struct thrower thrower = { .pool = &self->pool };
 

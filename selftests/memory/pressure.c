@@ -7,7 +7,7 @@
  */
 #include "../testing_memory.h"
 #include <poll.h>
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define RETAINED	(256 * SP_MIB)
 #define REGIONS		(RETAINED / SP_BIG)

@@ -10,7 +10,7 @@
  * is searched.
  */
 #include "../testing_memory.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define REGIONS		16
 #define DIRTY_BYTES	(128 * SP_MIB)

@@ -4,7 +4,7 @@
  * 1), found again among freed ones so that virtual bytes do not grow.
  */
 #include "../testing_memory.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define BUDGET	8
 

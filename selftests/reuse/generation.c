@@ -5,7 +5,7 @@
  * owner keeps its bytes.
  */
 #include "../testing_memory.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define REGIONS	4
 #define ATTEMPTS 2000

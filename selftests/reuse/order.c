@@ -6,7 +6,7 @@
  * stay flat over release and reuse.
  */
 #include "../testing_memory.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define BUDGET	8
 

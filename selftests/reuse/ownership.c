@@ -5,7 +5,7 @@
  * fills its regions with a pattern that it finds again before it gives them up.
  */
 #include "../testing_memory.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define THREADS	12
 #define REGIONS	48

@@ -5,7 +5,7 @@
  * threads that release one handle one does it.
  */
 #include "../testing_memory.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define THREADS	64
 #define ROUNDS	8
