@@ -8,93 +8,7 @@ static bool is_compared(uint32_t counter)
 	return counter != SEGPOOL_C_PRESSURE_EVENTS;
 }
 
-/* Age and the shrinker are counted a moment before or after the pages are gone. */
-#define DEPARTURE_MS 5000
-
-/**
- * struct departures - retained pages that went by age or by the shrinker
- * @gone: counted since the last look.
- * @fewer: so many fewer were used again than the reference expected.
- * @less_trimmed: so many fewer were there to be trimmed.
- * @deficit: so many fewer are retained; negative: more, for want of others.
- */
-struct departures {
-	int64_t gone, fewer, less_trimmed, deficit;
-};
-
-static struct departures find_departures(const struct ref_pool *pool, const uint64_t *got)
-{
-	const uint64_t *events = pool->events;
-
-	return (struct departures){
-		.gone = got[SEGPOOL_C_AGED_PAGES] + got[SEGPOOL_C_SHRUNK_PAGES] -
-			events[SEGPOOL_C_AGED_PAGES] - events[SEGPOOL_C_SHRUNK_PAGES],
-		.fewer = events[SEGPOOL_C_RETAINED_REUSED_PAGES] -
-			 got[SEGPOOL_C_RETAINED_REUSED_PAGES],
-		.less_trimmed = events[SEGPOOL_C_TRIMMED_PAGES] - got[SEGPOOL_C_TRIMMED_PAGES],
-		.deficit = pool->retained - got[SEGPOOL_C_RETAINED_BYTES] / SP_PAGE,
-	};
-}
-
-static int64_t larger(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
-static int64_t to_be_explained(const struct departures *departures)
-{
-	return larger(larger(departures->fewer, departures->less_trimmed),
-		      larger(departures->deficit, -departures->deficit));
-}
-
-/* What the pool had less of retained pages it took from the system more. */
-static void adopt_departures(struct ref_pool *pool, const struct departures *departures,
-			     const uint64_t *got)
-{
-	if (!departures->gone && !to_be_explained(departures))
-		return;
-	pool->departing = larger(0, pool->departing + departures->gone -
-				    larger(0, departures->deficit));
-	pool->events[SEGPOOL_C_AGED_PAGES] = got[SEGPOOL_C_AGED_PAGES];
-	pool->events[SEGPOOL_C_SHRUNK_PAGES] = got[SEGPOOL_C_SHRUNK_PAGES];
-	pool->events[SEGPOOL_C_RETAINED_REUSED_PAGES] -= departures->fewer;
-	pool->events[SEGPOOL_C_SYSTEM_PAGES] += departures->fewer;
-	pool->events[SEGPOOL_C_TRIMMED_PAGES] -= departures->less_trimmed;
-	if (got[SEGPOOL_C_ZEROED_PAGES] ==
-	    pool->events[SEGPOOL_C_ZEROED_PAGES] + departures->fewer)
-		pool->events[SEGPOOL_C_ZEROED_PAGES] += departures->fewer;
-	pool->retained -= departures->deficit;
-	pool->retained_peak = got[SEGPOOL_C_RETAINED_PEAK_BYTES] / SP_PAGE;
-}
-
-/*
- * Age and the shrinker take retained pages when they like: read the counters
- * until what is missing is explained by what they count.
- */
-static bool read_counters(struct actor *actor, uint32_t number, uint64_t *got)
-{
-	struct ref_pool *pool = &actor->pool[number];
-	uint64_t end = 0;
-	struct departures departures;
-
-	for (;;) {
-		if (sp_stat(actor->kernel[number].fd, got))
-			return false;
-		departures = find_departures(pool, got);
-		if (to_be_explained(&departures) <= departures.gone + pool->departing) {
-			adopt_departures(pool, &departures, got);
-			return true;
-		}
-		/* The comparison will tell what is wrong. */
-		if (end && sp_now_ms() > end)
-			return true;
-		end = end ? end : sp_now_ms() + (pool->age_ms || departures.gone ? DEPARTURE_MS :
-						 DEPARTURE_MS / 10);
-		sp_sleep_ms(1);
-	}
-}
-
-void check_counters(struct actor *actor, uint32_t number)
+static void check_counters_of(struct actor *actor, uint32_t number)
 {
 	uint64_t got[SEGPOOL_NR_COUNTERS], wanted[SEGPOOL_NR_COUNTERS];
 	struct ref_pool *pool = &actor->pool[number];
@@ -112,6 +26,17 @@ void check_counters(struct actor *actor, uint32_t number)
 			mismatch(actor, "pool %u: %s is %llu, expected %llu", number,
 				 sp_counter_name(i), (unsigned long long)got[i],
 				 (unsigned long long)wanted[i]);
+}
+
+/* Of all pools: what is done to one must not show in another. */
+void check_counters(struct actor *actor)
+{
+	uint64_t over = disturbances_seen(actor->disturbances_seen);
+	uint32_t i;
+
+	for (i = 0; i < MAX_POOLS && !actor->failed; i++)
+		check_counters_of(actor, i);
+	actor->disturbances_seen = over;
 }
 
 static void check_page(struct actor *actor, uint32_t pool, uint32_t region, uint32_t number,
@@ -187,35 +112,73 @@ static void check_class_counters(struct actor *actor, uint32_t number)
 	}
 }
 
-/* The module's own table of regions against its counters. */
-void check_walk(struct actor *actor, uint32_t number)
+struct walk {
+	struct actor *actor;
+	uint32_t pool, rows;
+	uint64_t pages;
+};
+
+static uint32_t owned_pages(const struct ref_region *region)
+{
+	uint32_t i, n = 0;
+
+	for (i = 0; i < REGION_PAGES; i++)
+		n += region->page[i].owned;
+	return n;
+}
+
+static void check_row(const struct sp_table *table, void *argument)
+{
+	struct walk *walk = argument;
+	const struct ref_pool *pool = &walk->actor->pool[walk->pool];
+	const struct ref_region *region = &pool->region[walk->rows % MAX_REGIONS];
+	const char *state = sp_column(table, "state");
+	bool active = region->state == ACTIVE;
+
+	if (!state || strcmp(state, active ? "active" : "freed") ||
+	    sp_column_value(table, "region") != walk->rows ||
+	    sp_column_value(table, "generation") != region->generation ||
+	    sp_column_value(table, "class") != region->class_index ||
+	    sp_column_value(table, "pages") != (active ? owned_pages(region) : 0))
+		mismatch(walk->actor,
+			 "pool %u: region %u is %s, generation %llu, class %llu, %llu pages; not %s, %u, %u, %u",
+			 walk->pool, walk->rows, state ? state : "nothing",
+			 (unsigned long long)sp_column_value(table, "generation"),
+			 (unsigned long long)sp_column_value(table, "class"),
+			 (unsigned long long)sp_column_value(table, "pages"),
+			 active ? "active" : "freed", region->generation, region->class_index,
+			 active ? owned_pages(region) : 0);
+	walk->pages += sp_column_value(table, "pages");
+	walk->rows++;
+}
+
+/* The module's own table of regions: each row, and their sum, against the reference. */
+static void check_walk(struct actor *actor, uint32_t number)
 {
 	const struct ref_pool *pool = &actor->pool[number];
-	struct sp_region_sums sums;
+	struct walk walk = { .actor = actor, .pool = number };
+	char path[128];
 
 	if (pool->life != OPEN || access(SP_DEBUGFS, R_OK))
 		return;
-	if (sp_regions_walk(pool->id, &sums) < 0)
+	sp_pool_path(path, sizeof(path), pool->id, "regions");
+	if (sp_table_walk(path, check_row, &walk) < 0)
 		mismatch(actor, "debugfs has no table of the regions of pool %u", pool->id);
-	else if (sums.rows != pool->carved || sums.active != ref_count(pool, ACTIVE, -1) ||
-		 sums.freed != ref_count(pool, FREED, -1) || sums.active_pages != pool->physical)
-		mismatch(actor,
-			 "walk: %llu regions, %llu active, %llu freed, %llu pages; not %u, %u, %u, %llu",
-			 (unsigned long long)sums.rows, (unsigned long long)sums.active,
-			 (unsigned long long)sums.freed, (unsigned long long)sums.active_pages,
-			 pool->carved, ref_count(pool, ACTIVE, -1), ref_count(pool, FREED, -1),
+	else if (walk.rows != pool->carved || walk.pages != pool->physical)
+		mismatch(actor, "pool %u: the table has %u regions, %llu pages; not %u, %llu",
+			 number, walk.rows, (unsigned long long)walk.pages, pool->carved,
 			 (unsigned long long)pool->physical);
 }
 
-/* Everything but the walk. */
 void check_all(struct actor *actor)
 {
 	uint32_t i;
 
+	check_counters(actor);
 	for (i = 0; i < MAX_POOLS && !actor->failed; i++) {
-		check_counters(actor, i);
 		check_class_counters(actor, i);
 		if (is_mapped_pool(actor, i))
 			check_pages(actor, i, 0, actor->pool[i].nr_regions * REGION_PAGES);
+		check_walk(actor, i);
 	}
 }

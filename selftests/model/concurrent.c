@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Many actors that share pools. In rounds: all of them operate, then pause, and
- * everything is compared (quiet.c). After some rounds the pools are made anew.
+ * everything is compared (session.c). After some rounds the pools are made anew.
  * Any number of processes does that at the same time; they may be killed.
  */
 #include "concurrent.h"

@@ -19,6 +19,7 @@ struct session {
 	struct ownership owners[MAX_POOLS];
 	pthread_barrier_t rest;
 	struct totals *totals;
+	uint64_t disturbances_seen;
 	struct session_report *report;
 };
 

@@ -8,7 +8,9 @@ void emit_prologue(FILE *file)
 		"// SPDX-License-Identifier: GPL-2.0-only\n"
 		"/* cc -static -pthread -Iuapi -Iselftests THIS.c */\n"
 		"#include \"model/replay.h\"\n\n"
-		"int main(void)\n{\n"
+		"int main(int argc, char **argv)\n{\n"
+		"\tif (argc == 4 && !strcmp(argv[1], OWNER_BY_EXEC))\n"
+		"\t\treturn owner_by_exec(argv[2], argv[3]);\n"
 		"\tdirty_free_memory(4 * SP_MIB);\n");
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* SET_BUDGET, TRIM, STAT of a class, poll, and the system's memory pressure. */
+/* SET_BUDGET, TRIM, STAT of a class, poll. */
 #include "operations.h"
-#include <dirent.h>
 #include <poll.h>
 
 /* --- set_budget: arguments flags, regions, pages, retained pages, age, watermark --- */
@@ -17,7 +16,9 @@ void set_budget_generate(struct actor *actor, struct op *op)
 	op->arg[1] = one_in(actor, 2) ? regions : pick(actor, regions);
 	op->arg[2] = one_in(actor, 2) ? pages : pick(actor, pages);
 	op->arg[3] = !one_in(actor, 4) ? pages : pick(actor, pages);
-	op->arg[4] = one_in(actor, 8) ? 1 + pick(actor, 30) : one_in(actor, 2) ? 86400000 : 0;
+	op->arg[4] = one_in(actor, 2) ? AGE_OF_A_DAY : 0;
+	if (one_in(actor, 6))
+		op->arg[4] = 1 + pick(actor, one_in(actor, 2) ? 30 : 500);
 	op->arg[5] = 1 + pick(actor, 100);
 }
 
@@ -43,7 +44,7 @@ static void note_highest_budget(struct actor *actor, const struct op *op)
 {
 	uint64_t highest;
 
-	if (!actor->shared || !(op->arg[0] & SEGPOOL_SET_PHYSICAL))
+	if (!(op->arg[0] & SEGPOOL_SET_PHYSICAL))
 		return;
 	highest = atomic_load(&actor->owners[op->pool].highest_budget);
 	while (highest < op->arg[2] &&
@@ -52,13 +53,22 @@ static void note_highest_budget(struct actor *actor, const struct op *op)
 		;
 }
 
+static void note_age(struct actor *actor, const struct op *op)
+{
+	if (op->arg[0] & SEGPOOL_SET_AGE && op->arg[4] && op->arg[4] < AGE_OF_A_DAY)
+		actor->owners[op->pool].ages = true;
+}
+
 void set_budget_run(struct actor *actor, const struct op *op, struct answer *answer)
 {
 	if (!takes_calls(actor, op)) {
 		answer->skipped = true;
 		return;
 	}
-	note_highest_budget(actor, op);
+	if (actor->shared) {
+		note_highest_budget(actor, op);
+		note_age(actor, op);
+	}
 	answer->limits = limits_of(op);
 	answer->error = sp_set_budget(actor->kernel[op->pool].fd, op->arg[0], &answer->limits);
 }
@@ -98,8 +108,10 @@ void set_budget_apply(struct actor *actor, const struct op *op, const struct ans
 		pool->budget = op->arg[2];
 	if (op->arg[0] & SEGPOOL_SET_RETAIN)
 		pool->retain_limit = op->arg[3];
-	if (op->arg[0] & SEGPOOL_SET_AGE)
+	if (op->arg[0] & SEGPOOL_SET_AGE) {
+		kept_condemn(pool);
 		pool->age_ms = op->arg[4];
+	}
 	if (op->arg[0] & SEGPOOL_SET_WATERMARK)
 		pool->watermark = op->arg[5];
 	ref_trim(pool, pool->retain_limit);
@@ -240,58 +252,4 @@ void poll_print(struct actor *actor, const struct op *op, FILE *file)
 {
 	(void)actor;
 	fprintf(file, "poll_pool(%u)", op->pool);
-}
-
-/* --- shrink: the module's shrinker, where the kernel lets us call it, or all of them --- */
-
-#define SHRINKERS "/sys/kernel/debug/shrinker"
-
-static int shrinker_scan_file(char *path, size_t size)
-{
-	DIR *directory = opendir(SHRINKERS);
-	struct dirent *entry;
-	int found = -ENOENT;
-
-	if (!directory)
-		return -errno;
-	while ((entry = readdir(directory)))
-		if (!strncmp(entry->d_name, "segpool", strlen("segpool"))) {
-			snprintf(path, size, SHRINKERS "/%s/scan", entry->d_name);
-			found = 0;
-		}
-	closedir(directory);
-	return found;
-}
-
-void shrink_generate(struct actor *actor, struct op *op)
-{
-	(void)actor;
-	(void)op;
-}
-
-void shrink_run(struct actor *actor, const struct op *op, struct answer *answer)
-{
-	char path[512];
-
-	if (!takes_calls(actor, op)) {
-		answer->skipped = true;
-		return;
-	}
-	/* The root memory cgroup, the first node, as many as there are. */
-	if (shrinker_scan_file(path, sizeof(path)) || sp_write_file(path, "1 0 65536"))
-		sp_write_file("/proc/sys/vm/drop_caches", "2");
-}
-
-void shrink_apply(struct actor *actor, const struct op *op, const struct answer *answer)
-{
-	(void)op;
-	(void)answer;
-	actor->expected = 0;
-}
-
-void shrink_print(struct actor *actor, const struct op *op, FILE *file)
-{
-	(void)actor;
-	(void)op;
-	fprintf(file, "sp_write_file(\"/proc/sys/vm/drop_caches\", \"2\")");
 }

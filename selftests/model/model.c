@@ -4,6 +4,7 @@
  * short run of each kind and mapping mode, as TAP.
  */
 #include "model.h"
+#include "owners.h"
 #include <getopt.h>
 #include <stdlib.h>
 #include "kselftest.h"
@@ -143,12 +144,11 @@ static void print_totals(const struct totals *totals, const struct options *opti
 	printf("# mismatches: %llu\n", (unsigned long long)totals->mismatches);
 }
 
-/* The module has nothing left of pools that are closed or whose owners are dead. */
-static bool module_is_idle(struct totals *totals)
+/* Nothing is left of pools that are closed or whose owners are dead. */
+static bool nothing_is_left(const struct leftovers *before, struct totals *totals)
 {
-	if (access(SP_DEBUGFS, R_OK) || sp_wait_module_idle(IDLE_MS))
+	if (access(SP_DEBUGFS, R_OK) || leftovers_none(before, IDLE_MS))
 		return true;
-	printf("# MISMATCH: the pools are gone, and the module's counters are not 0\n");
 	totals->mismatches++;
 	return false;
 }
@@ -157,13 +157,17 @@ static bool module_is_idle(struct totals *totals)
 static int run(const struct options *options)
 {
 	struct totals *totals = shared_memory(sizeof(*totals));
-	uint64_t start = sp_now_ms();
+	struct leftovers before;
+	uint64_t start;
 	int failed;
 
+	leftovers_before(&before);
+	start = sp_now_ms();
 	failed = options->threads ? run_concurrent(options, totals) : run_single(options, totals);
+	start = sp_now_ms() - start;
 	if (failed >= 0) {
-		failed |= !module_is_idle(totals);
-		print_totals(totals, options, sp_now_ms() - start);
+		failed |= !nothing_is_left(&before, totals);
+		print_totals(totals, options, start);
 	}
 	munmap(totals, sizeof(*totals));
 	return failed > 0 ? 1 : failed;
@@ -222,7 +226,10 @@ int main(int argc, char **argv)
 {
 	struct options options = { .operations = SHORT_OPERATIONS, .seed = 1 };
 
+	if (argc == 4 && !strcmp(argv[1], OWNER_BY_EXEC))
+		return owner_by_exec(argv[2], argv[3]);
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	disturbances = shared_memory(sizeof(*disturbances));
 	options.modes = (1U << nr_mapping_modes) - 1;
 	parse(argc, argv, &options);
 	if (access(SEGPOOL_DEVICE, R_OK | W_OK)) {

@@ -8,7 +8,7 @@
  * the reference, which says what the kernel must have answered. An actor that is
  * alone knows everything about its pools. Actors that share pools each know
  * what is theirs; what must be true of all together is compared when all of them
- * pause (quiet.c).
+ * pause (session.c).
  */
 #ifndef SEGPOOL_MODEL_H
 #define SEGPOOL_MODEL_H
@@ -71,6 +71,20 @@ struct ref_region {
 	struct ref_page page[REGION_PAGES];
 };
 
+/* Pages that came to be retained at the same time: @condemned where their age was reached. */
+struct kept_batch {
+	uint64_t since, pages;
+	bool condemned;
+};
+
+#define MAX_KEPT 96
+
+/* Retained pages, the oldest first. */
+struct kept {
+	uint32_t nr;
+	struct kept_batch batch[MAX_KEPT];
+};
+
 /* Budgets and numbers of pages in pages, of regions in regions. */
 struct ref_pool {
 	enum pool_life life;
@@ -79,9 +93,13 @@ struct ref_pool {
 	uint32_t nr_regions, carved, virtual_budget;
 	uint64_t physical, retained, budget, retain_limit;
 	uint64_t physical_peak, retained_peak;
-	/* Pages that were counted as aged or shrunk, and not seen to be missing yet. */
+	/* Pages that were counted as shrunk, and not seen to be missing yet. */
 	int64_t departing;
 	uint64_t age_ms;
+	/* When the last operation began, by the clock that goes with the kernel's ticks. */
+	uint64_t now;
+	/* The retained pages by age, now and before the last operation. */
+	struct kept kept, kept_before;
 	uint32_t watermark;
 	uint32_t last_tag;
 	uint64_t events[SEGPOOL_NR_COUNTERS];
@@ -104,6 +122,35 @@ void ref_class_counters(const struct ref_pool *pool, uint32_t class_index,
 			uint64_t values[SEGPOOL_NR_CLASS_COUNTERS]);
 int ref_check_active(const struct ref_pool *pool, uint64_t handle);
 int ref_check_freed(const struct ref_pool *pool, uint64_t handle);
+
+/* --- which retained pages are old (kept.c) --- */
+
+uint64_t ticks_ms(void);
+void kept_note(struct ref_pool *pool, uint64_t now);
+void kept_add(struct ref_pool *pool, uint64_t pages);
+void kept_take_newest(struct ref_pool *pool, uint64_t pages);
+void kept_take_oldest(struct ref_pool *pool, uint64_t pages);
+void kept_condemn(struct ref_pool *pool);
+uint64_t kept_old(const struct ref_pool *pool);
+
+/* --- reasons for retained pages to go that are no operation on their pool (disturb.c) --- */
+
+struct disturbances {
+	_Atomic uint64_t begun;
+	_Atomic uint32_t under_way;
+};
+
+/* In memory that all processes of the run share. */
+extern struct disturbances *disturbances;
+
+void disturb_begin(void);
+void disturb_end(void);
+bool disturbed_since(uint64_t seen);
+uint64_t disturbances_seen(uint64_t seen);
+int open_steps(void);
+void step_with_others(int steps);
+void step_alone(int steps);
+void step_over(int steps);
 
 /* --- actors and operations --- */
 
@@ -140,6 +187,8 @@ struct ownership {
 	_Atomic uint32_t owner[MAX_REGIONS];
 	_Atomic uint32_t generation[MAX_REGIONS];
 	_Atomic uint64_t highest_budget;
+	/* An age was set that pages of this run can reach. */
+	_Atomic bool ages;
 };
 
 struct actor {
@@ -158,6 +207,10 @@ struct actor {
 	int disk;
 	uint32_t block;
 	uint64_t disk_tag;
+	/* Which disturbances are known to be over, with all they did. */
+	uint64_t disturbances_seen;
+	/* Held by each step in turn, or by one that wants to be alone with the module; or -1. */
+	int steps;
 	/* Pages of each region that the last operation had to do with: a bit each. */
 	uint16_t touched[MAX_REGIONS];
 	long expected;
@@ -169,7 +222,7 @@ struct actor {
 
 /* Not for actors that share their pools. */
 #define OP_ALONE	1
-/* All pools are compared afterwards. */
+/* Everything is compared afterwards: a process ended, or all pools were meant. */
 #define OP_CHECK_ALL	2
 
 struct op_kind {
@@ -229,12 +282,16 @@ void give_pages_back(struct actor *actor, uint32_t pool, uint32_t region, uint32
 bool expect_error(struct actor *actor, const char *what, int got, int wanted);
 bool refusal_allowed(struct actor *actor, uint32_t reason);
 
-/* --- comparing (check.c) --- */
+/* --- comparing (check.c, departures.c) --- */
 
-void check_counters(struct actor *actor, uint32_t pool);
+/* An age that no page of a run reaches. */
+#define AGE_OF_A_DAY 86400000
+
+bool read_counters(struct actor *actor, uint32_t number, uint64_t *got);
+
+void check_counters(struct actor *actor);
 void check_touched(struct actor *actor, uint32_t pool);
 void check_all(struct actor *actor);
-void check_walk(struct actor *actor, uint32_t pool);
 
 /* --- running (single.c, shrink.c, emit.c, concurrent.c) --- */
 
@@ -279,5 +336,14 @@ int run_single(const struct options *options, struct totals *totals);
 int run_concurrent(const struct options *options, struct totals *totals);
 void *shared_memory(size_t size);
 int open_disk(void);
+
+/* --- the system before and afterwards (leftovers.c) --- */
+
+struct leftovers {
+	uint64_t pages, vmalloc_areas, directories;
+};
+
+void leftovers_before(struct leftovers *before);
+bool leftovers_none(const struct leftovers *before, unsigned int timeout_ms);
 
 #endif /* SEGPOOL_MODEL_H */

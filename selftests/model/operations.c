@@ -2,8 +2,11 @@
 /* The table of operations, and actors, which carry them out. */
 #include "operations.h"
 
-#define OPERATION(name, weight, flags) \
+#define DEAR_OPERATION(name, weight, flags) \
 	{ #name, weight, flags, name##_generate, name##_run, name##_apply, name##_print }
+
+/* Those that take as long as a hundred others come the less often. */
+#define OPERATION(name, weight, flags)	DEAR_OPERATION(name, 3 * (weight), flags)
 
 const struct op_kind op_kinds[] = {
 	OPERATION(open, 20, OP_ALONE),
@@ -26,8 +29,13 @@ const struct op_kind op_kinds[] = {
 	OPERATION(trim, 8, 0),
 	OPERATION(class_stat, 10, 0),
 	OPERATION(poll, 10, 0),
+	OPERATION(poke, 10, 0),
 	OPERATION(shrink, 2, 0),
-	OPERATION(child, 1, OP_CHECK_ALL),
+	DEAR_OPERATION(ceiling, 1, OP_ALONE | OP_CHECK_ALL),
+	DEAR_OPERATION(child, 2, OP_CHECK_ALL),
+	DEAR_OPERATION(pass, 1, OP_CHECK_ALL),
+	DEAR_OPERATION(heir, 2, OP_ALONE | OP_CHECK_ALL),
+	DEAR_OPERATION(owner, 2, OP_CHECK_ALL),
 	OPERATION(split, 6, OP_ALONE),
 	OPERATION(move, 2, OP_ALONE | OP_CHECK_ALL),
 	OPERATION(bad, 40, 0),
@@ -53,7 +61,7 @@ static bool kind_suits(const struct actor *actor, const struct op *op)
 	bool open = op_kinds[op->kind].run == open_run;
 
 	/* A new process needs much: the pressure is to be on the pools. */
-	if (actor->pressed && op_kinds[op->kind].run == child_run)
+	if (actor->pressed && op_kinds[op->kind].flags & OP_CHECK_ALL)
 		return false;
 	if (actor->shared)
 		return !(op_kinds[op->kind].flags & OP_ALONE);
@@ -75,26 +83,46 @@ static void check_step(struct actor *actor, const struct op *op)
 {
 	if (actor->failed || actor->shared)
 		return;
-	check_counters(actor, op->pool);
+	check_counters(actor);
 	check_touched(actor, op->pool);
 	if (op_kinds[op->kind].flags & OP_CHECK_ALL)
 		check_all(actor);
 }
 
-/* Run, apply, compare. False: there was nothing to do. */
-bool actor_step(struct actor *actor, const struct op *op, struct answer *answer)
+static void note_time(struct actor *actor)
+{
+	uint64_t now = ticks_ms();
+	struct ref_pool *pool;
+
+	for (pool = actor->pool; pool < actor->pool + MAX_POOLS; pool++)
+		kept_note(pool, now);
+}
+
+static bool carry_out(struct actor *actor, const struct op *op, struct answer *answer)
 {
 	const struct op_kind *kind = &op_kinds[op->kind];
 
 	memset(answer, 0, sizeof(*answer));
 	memset(actor->touched, 0, sizeof(actor->touched));
 	actor->expected = 0;
+	note_time(actor);
 	kind->run(actor, op, answer);
 	if (answer->skipped)
 		return false;
 	kind->apply(actor, op, answer);
 	check_step(actor, op);
 	return true;
+}
+
+/* Run, apply, compare. False: there was nothing to do. */
+bool actor_step(struct actor *actor, const struct op *op, struct answer *answer)
+{
+	bool ran;
+
+	step_with_others(actor->steps);
+	ran = carry_out(actor, op, answer);
+	step_over(actor->steps);
+	return ran;
 }
 
 /* The actor's own things; @actor->kernel, and what else is shared, is the caller's. */

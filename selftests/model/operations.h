@@ -31,6 +31,7 @@ OPERATION(drop);
 OPERATION(pin);
 OPERATION(unpin);
 OPERATION(peek);
+OPERATION(poke);
 OPERATION(direct_write);
 OPERATION(direct_read);
 /* limit_operations.c */
@@ -38,9 +39,14 @@ OPERATION(set_budget);
 OPERATION(trim);
 OPERATION(class_stat);
 OPERATION(poll);
+/* pressure_operations.c */
 OPERATION(shrink);
+OPERATION(ceiling);
 /* process_operations.c */
 OPERATION(child);
+OPERATION(pass);
+OPERATION(heir);
+OPERATION(owner);
 OPERATION(split);
 OPERATION(move);
 /* bad_operations.c */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Looking at pages, and holding them, by the kernel's other ways (GUP). */
 #include "operations.h"
-#include <sys/uio.h>
+#include "poke.h"
 
 static struct ref_page *ref_page_of(struct actor *actor, const struct op *op)
 {
@@ -167,6 +167,37 @@ void peek_print(struct actor *actor, const struct op *op, FILE *file)
 {
 	(void)actor;
 	fprintf(file, "peek(%u, %u, %u)", op->pool, op->arg[0], op->arg[1]);
+}
+
+/* --- poke: process_vm_writev() to the own memory --- */
+
+void poke_generate(struct actor *actor, struct op *op)
+{
+	pick_mapped_page(actor, op);
+}
+
+void poke_run(struct actor *actor, const struct op *op, struct answer *answer)
+{
+	if (!page_is_there(actor, op)) {
+		answer->skipped = true;
+		return;
+	}
+	answer->error = poke_page(page_address(actor, op->pool, op->arg[0], op->arg[1]),
+				  new_tag(actor, op->pool, 1));
+}
+
+void poke_apply(struct actor *actor, const struct op *op, const struct answer *answer)
+{
+	if (gup_worked(actor, op, "process_vm_writev", answer->error))
+		ref_page_of(actor, op)->tag = new_tag(actor, op->pool, 1);
+	actor->pool[op->pool].last_tag++;
+	touched(actor, op->arg[0], op->arg[1], 1);
+}
+
+void poke_print(struct actor *actor, const struct op *op, FILE *file)
+{
+	fprintf(file, "poke(%u, %u, %u, %#llxULL)", op->pool, op->arg[0], op->arg[1],
+		(unsigned long long)new_tag(actor, op->pool, 1));
 }
 
 /* --- direct I/O: a page to the disk, a page from there; each actor has a block of its own --- */

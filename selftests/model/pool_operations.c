@@ -101,6 +101,7 @@ void unmap_apply(struct actor *actor, const struct op *op, const struct answer *
 
 	expect_error(actor, "munmap", answer->error, 0);
 	pool->events[SEGPOOL_C_TRIMMED_PAGES] += pool->retained;
+	kept_take_oldest(pool, pool->retained);
 	pool->retained = 0;
 	for (i = 0; i < pool->nr_regions; i++)
 		give_pages_back(actor, op->pool, i, 0, REGION_PAGES, false);

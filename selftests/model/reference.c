@@ -67,6 +67,7 @@ uint64_t ref_bring(struct ref_pool *pool, uint64_t pages, bool zero)
 	uint64_t used = pages < pool->retained ? pages : pool->retained;
 
 	pool->retained -= used;
+	kept_take_newest(pool, used);
 	pool->physical += pages;
 	raise_to(&pool->physical_peak, pool->physical);
 	pool->events[SEGPOOL_C_RETAINED_REUSED_PAGES] += used;
@@ -84,6 +85,7 @@ void ref_put(struct ref_pool *pool, uint64_t pages, bool retain)
 		room = pool->retain_limit - pool->retained;
 	pool->physical -= pages;
 	pool->retained += pages < room ? pages : room;
+	kept_add(pool, pages < room ? pages : room);
 	raise_to(&pool->retained_peak, pool->retained);
 }
 
@@ -99,6 +101,7 @@ uint64_t ref_trim(struct ref_pool *pool, uint64_t target)
 	if (surplus > pool->retained)
 		surplus = pool->retained;
 	pool->retained -= surplus;
+	kept_take_oldest(pool, surplus);
 	pool->events[SEGPOOL_C_TRIMMED_PAGES] += surplus;
 	return surplus;
 }

@@ -9,9 +9,11 @@
 #include "attempts.h"
 #include "bad_calls.h"
 #include "dirty.h"
+#include "owners.h"
+#include "poke.h"
+#include "scarcity.h"
 #include <poll.h>
 #include <stdarg.h>
-#include <sys/uio.h>
 
 #define REPLAY_POOLS	3
 #define REPLAY_PIPES	4
@@ -207,6 +209,11 @@ static SP_UNUSED long peek(unsigned int pool, uint32_t region, uint32_t page)
 	return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) < 0 ? -errno : 0;
 }
 
+static SP_UNUSED long poke(unsigned int pool, uint32_t region, uint32_t page, uint64_t tag)
+{
+	return poke_page(page_at(pool, region, page), tag);
+}
+
 static void open_replay_disk(void)
 {
 	if (disk < 0)
@@ -261,6 +268,18 @@ static SP_UNUSED long child(unsigned int pool, uint32_t ending)
 	struct child child = { .pool = &pools[pool], .ending = ending };
 
 	return sp_in_child(be_a_child, &child);
+}
+
+static SP_UNUSED long pass(unsigned int pool)
+{
+	return try_to_pass(&pools[pool]);
+}
+
+static SP_UNUSED long heir(unsigned int pool, uint32_t region)
+{
+	struct heir heir = { .region = page_at(pool, region, 0) };
+
+	return try_to_inherit(&pools[pool], &heir);
 }
 
 static SP_UNUSED long split(unsigned int pool, uint32_t how, uint32_t region)

@@ -40,6 +40,8 @@ int session_begin(struct session *session, const struct options *options, uint64
 	session->nr_actors = options->threads;
 	session->totals = totals;
 	session->report = report;
+	/* Not over, where one is under way: then it is asked about for ever. */
+	session->disturbances_seen = disturbances_seen(UINT64_MAX);
 	pthread_barrier_init(&session->rest, NULL, options->threads);
 	for (i = 0; i < MAX_POOLS; i++)
 		session->kernel[i].fd = -1;
@@ -52,6 +54,7 @@ int session_begin(struct session *session, const struct options *options, uint64
 		actor->kernel = session->kernel;
 		actor->owners = session->owners;
 		actor->disk = open_disk();
+		actor->steps = -1;
 		actor->block = first_block + i;
 		if (actor_begin(actor, seed))
 			mismatch(&session->actor[0], "no pipes are to be had");
@@ -139,6 +142,17 @@ static void compare_events(struct session *session, uint32_t pool, const uint64_
 		      sum_of_events(session, pool, SEGPOOL_C_SYSTEM_PAGES));
 }
 
+/* Retained pages do not go by themselves. */
+static void compare_departures(struct session *session, uint32_t pool, const uint64_t *values)
+{
+	if (!session->owners[pool].ages)
+		expect_number(session, pool, "aged_pages, without an age",
+			      values[SEGPOOL_C_AGED_PAGES], 0);
+	if (!session->actor[0].pressed && !disturbed_since(session->disturbances_seen))
+		expect_number(session, pool, "shrunk_pages, without a reason",
+			      values[SEGPOOL_C_SHRUNK_PAGES], 0);
+}
+
 static void compare_counters(struct session *session, uint32_t pool)
 {
 	uint64_t values[SEGPOOL_NR_COUNTERS];
@@ -165,6 +179,7 @@ static void compare_counters(struct session *session, uint32_t pool)
 	/* Where the system refuses, a carved region may be counted as released unused. */
 	if (!session->actor[0].pressed)
 		compare_events(session, pool, values);
+	compare_departures(session, pool, values);
 }
 
 /* What the owner of a region, if it has one, knows of it. */

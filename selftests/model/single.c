@@ -4,7 +4,10 @@
 #include "dirty.h"
 #include <stdlib.h>
 
-/* Everything is compared after so many steps; what a step touched, after each. */
+/*
+ * Everything is compared after so many steps; the counters of all pools, and the pages that a step
+ * touched, after each.
+ */
 #define CHECK_ALL_EVERY 64
 
 /* A history that has not ended after so many seconds hangs. */
@@ -52,15 +55,6 @@ static bool describe_and_step(struct actor *actor, const struct op *op, uint32_t
 	return ran;
 }
 
-static void check_at_the_end(struct actor *actor)
-{
-	uint32_t i;
-
-	check_all(actor);
-	for (i = 0; i < MAX_POOLS && !actor->failed; i++)
-		check_walk(actor, i);
-}
-
 static void run_steps(struct history *history, struct actor *actor, bool generate, FILE *program)
 {
 	struct op *op;
@@ -78,7 +72,7 @@ static void run_steps(struct history *history, struct actor *actor, bool generat
 			check_all(actor);
 	}
 	if (!actor->failed)
-		check_at_the_end(actor);
+		check_all(actor);
 }
 
 /* -1: what is compared at the end. */
@@ -101,6 +95,8 @@ static void run_here(struct history *history, uint64_t seed, uint32_t block,
 	actor.block = block;
 	actor.modes = options->modes;
 	actor.disk = open_disk();
+	actor.steps = options->processes > 1 ? open_steps() : -1;
+	actor.disturbances_seen = disturbances_seen(0);
 	for (i = 0; i < MAX_POOLS; i++)
 		kernel[i] = (struct sp_pool){ .fd = -1 };
 	if (actor_begin(&actor, seed))
@@ -115,8 +111,11 @@ static void run_here(struct history *history, uint64_t seed, uint32_t block,
 	history->kind_of_mismatch = actor.kind_of_mismatch;
 	note_failed_kind(history);
 	actor_end(&actor);
+	step_with_others(actor.steps);
 	for (i = 0; i < MAX_POOLS; i++)
 		sp_pool_close(&kernel[i]);
+	if (actor.steps >= 0)
+		close(actor.steps);
 }
 
 struct replay {
