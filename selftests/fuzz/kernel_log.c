@@ -22,13 +22,16 @@ void kernel_log_open(void)
 static bool is_problem(const char *text)
 {
 	static const char *const marks[] = {
-		"BUG: ", "WARNING: ", "kernel BUG", "KASAN: ", "KCSAN: ", "UBSAN: ", "KFENCE: ",
+		"BUG: ", "WARNING: ", "kernel BUG", "KASAN: ", "UBSAN: ", "KFENCE: ",
 		"Oops: ", "general protection fault", "corruption", "Bad page", "bad page",
 		"possible circular", "possible recursive", "suspicious RCU", "refcount_t: ",
 		"blocked for more than", "soft lockup", "scheduling while atomic",
 	};
 	size_t i;
 
+	/* The kernel has data races of its own. */
+	if (strstr(text, "KCSAN: "))
+		return strstr(text, "[segpool]");
 	for (i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
 		if (strstr(text, marks[i]))
 			return true;

@@ -11,7 +11,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define REGION		(64 * SP_KIB)
 #define PARAMETERS	"/sys/module/segpool/parameters/"

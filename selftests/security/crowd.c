@@ -1,23 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Very many of everything, and the limits that the system sets: a million
- * regions, thousands of pools, no more files, no more address space, a small
+ * regions, two thousand pools, no more files, no more address space, a small
  * memory cgroup. Each ends with a clean errno, nothing is lost, and others do
  * not notice.
  */
 #include "testing_memory.h"
 #include "become.h"
 #include <sys/resource.h>
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define REGION	SP_SMALL
-/* An instrumented kernel may be too slow for all of something: then as many as this time allows. */
-#define MAKE_MS	8000
 
 /* --- a million regions --- */
 
 #define MILLION	(1U << 20)
-#define MILLION_AT_LEAST	50000
 
 FIXTURE(million) {
 	struct sp_pool pool;
@@ -43,14 +40,13 @@ FIXTURE_TEARDOWN(million)
 
 static unsigned int take_all(FIXTURE_DATA(million) *self)
 {
-	uint64_t end = sp_now_ms() + MAKE_MS;
 	unsigned int n = 0;
 	int got;
 
-	while (n < MILLION && (n < MILLION_AT_LEAST || sp_now_ms() < end)) {
+	while (n < MILLION) {
 		got = sp_alloc(self->pool.fd, 0, 0, SEGPOOL_MAX_BATCH, self->regions + n);
 		if (got <= 0)
-			return 0;
+			break;
 		n += got;
 	}
 	return n;
@@ -67,32 +63,26 @@ static void expect_usable(struct __test_metadata *_metadata, FIXTURE_DATA(millio
 	EXPECT_EQ(0, sp_pattern_check(at, REGION, 77));
 }
 
-TEST_F_TIMEOUT(million, regions, 230)
+TEST_F_TIMEOUT(million, regions, 600)
 {
 	struct segpool_region extra;
-	unsigned int n = take_all(self);
 	uint32_t reason;
 
-	ASSERT_LE(MILLION_AT_LEAST, n);
-	if (n < MILLION) {
-		TH_LOG("this kernel was too slow for more than %u regions", n);
-	} else {
-		EXPECT_EQ(-ENOMEM, sp_alloc_one(self->pool.fd, 0, 0, 0, &extra, &reason));
-		EXPECT_EQ(SEGPOOL_REASON_VIRTUAL, reason);
-	}
-	EXPECT_EQ(n, sp_counter(self->pool.fd, SEGPOOL_C_REGIONS_ACTIVE));
-	EXPECT_EQ(n * REGION, sp_counter(self->pool.fd, SEGPOOL_C_VIRTUAL_BYTES));
-	EXPECT_EQ((n - 1) * REGION, self->regions[n - 1].offset);
-	expect_usable(_metadata, self, &self->regions[n - 1]);
-	ASSERT_EQ(0, sp_free_regions(self->pool.fd, self->regions, n, 0));
-	EXPECT_EQ(n, sp_counter(self->pool.fd, SEGPOOL_C_REGIONS_FREED));
+	ASSERT_EQ(MILLION, take_all(self));
+	EXPECT_EQ(-ENOMEM, sp_alloc_one(self->pool.fd, 0, 0, 0, &extra, &reason));
+	EXPECT_EQ(SEGPOOL_REASON_VIRTUAL, reason);
+	EXPECT_EQ(MILLION, sp_counter(self->pool.fd, SEGPOOL_C_REGIONS_ACTIVE));
+	EXPECT_EQ(MILLION * REGION, sp_counter(self->pool.fd, SEGPOOL_C_VIRTUAL_BYTES));
+	EXPECT_EQ((MILLION - 1) * REGION, self->regions[MILLION - 1].offset);
+	expect_usable(_metadata, self, &self->regions[MILLION - 1]);
+	ASSERT_EQ(0, sp_free_regions(self->pool.fd, self->regions, MILLION, 0));
+	EXPECT_EQ(MILLION, sp_counter(self->pool.fd, SEGPOOL_C_REGIONS_FREED));
 	EXPECT_EQ(0, sp_alloc_one(self->pool.fd, 3, SEGPOOL_POPULATE, 0, &extra, NULL));
 }
 
 /* --- thousands of pools --- */
 
 #define POOLS	2000
-#define POOLS_AT_LEAST	200
 
 FIXTURE(pools) {
 	struct sp_pool *pools;
@@ -144,30 +134,26 @@ static int other_works(void *unused SP_UNUSED)
 
 static unsigned int open_all(struct sp_pool *pools)
 {
-	uint64_t end = sp_now_ms() + MAKE_MS;
-	unsigned int n;
+	unsigned int n = 0;
 
-	for (n = 0; n < POOLS && (n < POOLS_AT_LEAST || sp_now_ms() < end); n++)
-		if (open_with_a_page(&pools[n], n))
-			return 0;
+	while (n < POOLS && !open_with_a_page(&pools[n], n))
+		n++;
 	return n;
 }
 
-TEST_F_TIMEOUT(pools, thousands, 200)
+TEST_F_TIMEOUT(pools, thousands, 600)
 {
-	unsigned int i, wrong = 0, n = open_all(self->pools);
+	unsigned int i, wrong = 0;
 
-	ASSERT_LE(POOLS_AT_LEAST, n);
-	if (n < POOLS)
-		TH_LOG("this kernel was too slow for more than %u pools", n);
-	EXPECT_EQ(n, sp_module_counter("pools"));
-	EXPECT_EQ(n * SP_PAGE, sp_module_counter("physical_bytes"));
-	EXPECT_EQ(n, sp_table_walk(SP_DEBUGFS "/pools", NULL, NULL));
+	ASSERT_EQ(POOLS, open_all(self->pools));
+	EXPECT_EQ(POOLS, sp_module_counter("pools"));
+	EXPECT_EQ(POOLS * SP_PAGE, sp_module_counter("physical_bytes"));
+	EXPECT_EQ(POOLS, sp_table_walk(SP_DEBUGFS "/pools", NULL, NULL));
 	EXPECT_EQ(0, sp_in_child(other_works, NULL));
-	for (i = 0; i < n; i++)
+	for (i = 0; i < POOLS; i++)
 		wrong += *(volatile uint64_t *)self->pools[i].base != i;
 	EXPECT_EQ(0, wrong);
-	for (i = 0; i < n; i++)
+	for (i = 0; i < POOLS; i++)
 		sp_pool_close(&self->pools[i]);
 	EXPECT_EQ(0, sp_module_counter("pools"));
 	EXPECT_EQ(0, sp_module_counter("metadata_bytes"));

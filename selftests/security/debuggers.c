@@ -9,7 +9,7 @@
 #include "marks.h"
 #include <sys/ptrace.h>
 #include <sys/uio.h>
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 struct victim_plan {
 	int fd;			/* opened by root, not set up */

@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define REGION	SP_SMALL
 #define BUDGET	(8 * REGION)

@@ -10,7 +10,7 @@
  */
 #include "abi/valid_call.h"
 #include "testing_memory.h"
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 /* The last addresses a program may have end here. */
 #define USER_END	((1ULL << 47) - SP_PAGE)

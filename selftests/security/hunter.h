@@ -1,213 +1,236 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Somebody who takes memory from a pool by every path and looks at it by every
- * route, and never writes: whatever he sees that is not zero is not his.
+ * Somebody who takes memory from a pool in every way in which pages come, and
+ * looks at all of it by every route. What he gave up himself bears his own mark:
+ * that may come back; whatever else is not zero is not his.
+ *
+ * What a way needs is prepared before the secret is given up, so that the first
+ * pages that the system hands out afterwards are those of the secret.
  */
 #ifndef SEGPOOL_SECURITY_HUNTER_H
 #define SEGPOOL_SECURITY_HUNTER_H
 
-#include "testing_memory.h"
-#include <liburing.h>
-#include <sys/uio.h>
+#include "frames.h"
+#include "looks.h"
+#include "marks.h"
 
-#define HUNT_REGION	SP_SMALL
-#define HUNT_REGIONS	20
-#define HUNT_BYTES	(HUNT_REGIONS * HUNT_REGION)
+/* One for each route, and one more. */
+#define HUNT_REGIONS	8
+#define HUNT_BYTES	(HUNT_REGIONS * LOOK_LENGTH)
+#define HUNT_PAGES	(HUNT_BYTES / SP_PAGE)
+/* One region gets pages of both kinds, and each route brings some of the system's. */
+#define HUNT_RETAINED	(LOOK_LENGTH + LOOK_LENGTH / 2)
+#define HUNT_MARK	MARK_STRANGER
 
 struct hunter {
+	struct eyes eyes;
 	struct sp_pool pool;
-	int pipe[2], mem, disk;
-	struct io_uring ring;
-	bool has_ring;
-	unsigned int route;		/* the next look's */
-	unsigned long looks[8];		/* that went through, by route */
-	unsigned long foreign;		/* words that were not zero */
-	char copy[HUNT_REGION];
+	struct segpool_region regions[HUNT_REGIONS];
+	uint64_t frames[HUNT_PAGES];		/* of what he took */
+	uint64_t retained;			/* bytes of his own that he has before */
+	struct {
+		unsigned int regions;		/* that the route showed whole */
+		unsigned long own, foreign;	/* words */
+	} seen[NR_LOOKS];
 };
 
-static ssize_t look_by_load(struct hunter *hunter, char *at)
-{
-	memcpy(hunter->copy, at, HUNT_REGION);
-	return HUNT_REGION;
-}
-
-static ssize_t look_by_pipe(struct hunter *hunter, char *at)
-{
-	struct iovec vector = { .iov_base = at, .iov_len = HUNT_REGION };
-	ssize_t spliced = vmsplice(hunter->pipe[1], &vector, 1, 0), done, n;
-
-	for (done = 0; done < spliced; done += n) {
-		n = read(hunter->pipe[0], hunter->copy + done, spliced - done);
-		if (n <= 0)
-			break;
-	}
-	return spliced < 0 ? spliced : done;
-}
-
-static ssize_t look_by_vm_read(struct hunter *hunter, char *at)
-{
-	struct iovec near = { .iov_base = hunter->copy, .iov_len = HUNT_REGION };
-	struct iovec far = { .iov_base = at, .iov_len = HUNT_REGION };
-
-	return process_vm_readv(getpid(), &near, 1, &far, 1, 0);
-}
-
-static ssize_t look_by_proc_mem(struct hunter *hunter, char *at)
-{
-	return pread(hunter->mem, hunter->copy, HUNT_REGION, (off_t)(uintptr_t)at);
-}
-
-static ssize_t look_by_direct_io(struct hunter *hunter, char *at)
-{
-	ssize_t n = pwrite(hunter->disk, at, HUNT_REGION, 0);
-	static char block[HUNT_REGION] __attribute__((aligned(4096)));
-
-	if (n > 0)
-		n = pread(hunter->disk, block, n, 0);
-	if (n > 0)
-		memcpy(hunter->copy, block, n);
-	return n;
-}
-
-/* io_uring, as a plain write and from a registered buffer. */
-static ssize_t ring_writes(struct hunter *hunter, char *at, int file, bool registered)
-{
-	struct io_uring_sqe *entry = io_uring_get_sqe(&hunter->ring);
-	struct io_uring_cqe *result;
-	ssize_t n;
-
-	if (registered)
-		io_uring_prep_write_fixed(entry, file, at, HUNT_REGION, 0, 0);
-	else
-		io_uring_prep_write(entry, file, at, HUNT_REGION, 0);
-	if (io_uring_submit_and_wait(&hunter->ring, 1) < 0 ||
-	    io_uring_peek_cqe(&hunter->ring, &result))
-		return -1;
-	n = result->res;
-	io_uring_cqe_seen(&hunter->ring, result);
-	return n < 0 ? -1 : pread(file, hunter->copy, n, 0);
-}
-
-static ssize_t look_by_ring(struct hunter *hunter, char *at)
-{
-	int file = hunter->has_ring ? memfd_create("hunt", MFD_CLOEXEC) : -1;
-	ssize_t n = file < 0 ? -1 : ring_writes(hunter, at, file, false);
-
-	close(file);
-	return n;
-}
-
-static ssize_t look_by_registered_buffer(struct hunter *hunter, char *at)
-{
-	struct iovec vector = { .iov_base = at, .iov_len = HUNT_REGION };
-	ssize_t n = -1;
-	int file;
-
-	if (!hunter->has_ring || io_uring_register_buffers(&hunter->ring, &vector, 1))
-		return -1;
-	file = memfd_create("hunt", MFD_CLOEXEC);
-	if (file >= 0)
-		n = ring_writes(hunter, at, file, true);
-	io_uring_unregister_buffers(&hunter->ring);
-	close(file);
-	return n;
-}
-
-static ssize_t (*const looks[])(struct hunter *hunter, char *at) = {
-	look_by_load, look_by_pipe, look_by_vm_read, look_by_proc_mem, look_by_direct_io,
-	look_by_ring, look_by_registered_buffer,
+/**
+ * struct way - how pages come
+ * @prepare: before the secret is given up.
+ * @take: the region of this number, afterwards.
+ * @touched: a look brings the pages, each route's a share of them.
+ * @own: bytes that the hunter's own pool retains.
+ */
+struct way {
+	int (*prepare)(struct hunter *hunter);
+	int (*take)(struct hunter *hunter, unsigned int number);
+	bool touched;
+	uint64_t own;
 };
 
-#define NR_LOOKS	(sizeof(looks) / sizeof(looks[0]))
-
-static void count_foreign(struct hunter *hunter, ssize_t length)
+static SP_UNUSED int hunter_open(struct hunter *hunter, uint32_t mode)
 {
-	const uint64_t *word = (const uint64_t *)hunter->copy;
-	ssize_t i;
-
-	for (i = 0; i < length / 8; i++)
-		hunter->foreign += word[i] != 0;
+	memset(hunter->seen, 0, sizeof(hunter->seen));
+	return sp_pool_make(&hunter->pool, mode, LOOK_LENGTH, 2 * HUNT_BYTES, HUNT_BYTES,
+			    HUNT_BYTES);
 }
 
-/* Look by the next route; where it is refused or stops early, by loading. */
-static void hunter_looks(struct hunter *hunter, const struct segpool_region *region)
+/* --- before --- */
+
+static int prepare_nothing(struct hunter *hunter SP_UNUSED)
 {
-	char *at = sp_region_at(&hunter->pool, region);
-	unsigned int route = hunter->route++ % NR_LOOKS;
-	ssize_t n = looks[route](hunter, at);
-
-	if (n > 0) {
-		hunter->looks[route]++;
-		count_foreign(hunter, n);
-	}
-	if (n != HUNT_REGION)
-		count_foreign(hunter, look_by_load(hunter, at));
-}
-
-static int hunter_open(struct hunter *hunter, uint32_t mode)
-{
-	int error = sp_pool_make(&hunter->pool, mode, HUNT_REGION, 2 * HUNT_BYTES, HUNT_BYTES,
-				 HUNT_BYTES);
-
-	if (error)
-		return error;
-	hunter->mem = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
-	hunter->disk = open("/dev/ram1", O_RDWR | O_DIRECT | O_CLOEXEC);
-	hunter->has_ring = !io_uring_queue_init(4, &hunter->ring, 0);
-	return hunter->mem < 0 || pipe2(hunter->pipe, O_CLOEXEC | O_NONBLOCK) ? -errno : 0;
-}
-
-static void hunter_close(struct hunter *hunter)
-{
-	close(hunter->mem);
-	close(hunter->disk);
-	close(hunter->pipe[0]);
-	close(hunter->pipe[1]);
-	if (hunter->has_ring)
-		io_uring_queue_exit(&hunter->ring);
-	sp_pool_close(&hunter->pool);
-}
-
-/* One region: new, discarded and back, released and reused. */
-static int hunt_region(struct hunter *hunter, unsigned int i, struct segpool_region *region)
-{
-	uint32_t now = i % 2 ? SEGPOOL_NOW : 0, populate = i % 3 ? SEGPOOL_POPULATE : 0;
-	uint64_t handle;
-
-	if (sp_alloc_one(hunter->pool.fd, 0, populate, 0, region, NULL))
-		return -ENOMEM;
-	hunter_looks(hunter, region);
-	if (i % 4)
-		return 0;
-	if (sp_discard(hunter->pool.fd, region->handle, 0, HUNT_REGION / 2, now))
-		return -EINVAL;
-	hunter_looks(hunter, region);
-	if (sp_discard(hunter->pool.fd, region->handle, HUNT_REGION / 2, HUNT_REGION / 2, now) ||
-	    sp_populate(hunter->pool.fd, region->handle, 0, HUNT_REGION, 0))
-		return -EINVAL;
-	hunter_looks(hunter, region);
-	handle = region->handle;
-	if (sp_free(hunter->pool.fd, handle, now) ||
-	    sp_reuse(hunter->pool.fd, handle, 0, populate, region))
-		return -EINVAL;
-	hunter_looks(hunter, region);
 	return 0;
 }
 
-/* All the budget gives; and once more after it was given back. */
-static int hunt(struct hunter *hunter)
+static int hunter_marks_all(struct hunter *hunter)
 {
-	struct segpool_region regions[HUNT_REGIONS];
-	unsigned int i, round;
-	int error = 0;
+	int i, got = sp_alloc(hunter->pool.fd, 0, SEGPOOL_POPULATE, HUNT_REGIONS,
+			      hunter->regions);
 
-	for (round = 0; round < 2 && !error; round++) {
-		for (i = 0; i < HUNT_REGIONS && !error; i++)
-			error = hunt_region(hunter, i + round, &regions[i]);
-		if (!error)
-			error = sp_free_regions(hunter->pool.fd, regions, HUNT_REGIONS,
-						round ? 0 : SEGPOOL_NOW);
+	for (i = 0; i < got; i++)
+		mark_fill(sp_region_at(&hunter->pool, &hunter->regions[i]), LOOK_LENGTH, HUNT_MARK);
+	return got < 0 ? got : got == HUNT_REGIONS ? 0 : -ENOMEM;
+}
+
+static int hunter_releases(struct hunter *hunter)
+{
+	int error = hunter_marks_all(hunter);
+
+	return error ?: sp_free_regions(hunter->pool.fd, hunter->regions, HUNT_REGIONS, 0);
+}
+
+static int prepare_retained(struct hunter *hunter)
+{
+	int error = hunter_releases(hunter);
+
+	return error ?: sp_trim(hunter->pool.fd, HUNT_RETAINED, NULL);
+}
+
+static int hunters_pages_have_aged(void *hunter)
+{
+	return !sp_counter(((struct hunter *)hunter)->pool.fd, SEGPOOL_C_RETAINED_BYTES);
+}
+
+static int prepare_aged(struct hunter *hunter)
+{
+	struct segpool_limits limits = { .retain_age_ms = 10 };
+	int error = sp_set_budget(hunter->pool.fd, SEGPOOL_SET_AGE, &limits) ?:
+		    hunter_releases(hunter);
+
+	if (!error && !sp_wait_until(hunters_pages_have_aged, hunter, 20000))
+		error = -ETIME;
+	return error;
+}
+
+static int hunter_discards(struct hunter *hunter, uint32_t flags)
+{
+	int i, error = hunter_marks_all(hunter);
+
+	for (i = 0; !error && i < HUNT_REGIONS; i++)
+		error = sp_discard(hunter->pool.fd, hunter->regions[i].handle, 0, LOOK_LENGTH,
+				   flags);
+	return error;
+}
+
+static int prepare_discarded(struct hunter *hunter)
+{
+	return hunter_discards(hunter, 0) ?: sp_trim(hunter->pool.fd, HUNT_RETAINED, NULL);
+}
+
+static int prepare_discarded_now(struct hunter *hunter)
+{
+	return hunter_discards(hunter, SEGPOOL_NOW);
+}
+
+/* --- afterwards --- */
+
+static int take_populated(struct hunter *hunter, unsigned int number)
+{
+	return sp_alloc_one(hunter->pool.fd, 0, SEGPOOL_POPULATE, 0, &hunter->regions[number],
+			    NULL);
+}
+
+static int take_empty(struct hunter *hunter, unsigned int number)
+{
+	return sp_alloc_one(hunter->pool.fd, 0, 0, 0, &hunter->regions[number], NULL);
+}
+
+static int take_by_name(struct hunter *hunter, unsigned int number)
+{
+	return sp_reuse(hunter->pool.fd, hunter->regions[number].handle, 0, SEGPOOL_POPULATE,
+			&hunter->regions[number]);
+}
+
+static int take_pages_back(struct hunter *hunter, unsigned int number)
+{
+	return sp_populate(hunter->pool.fd, hunter->regions[number].handle, 0, LOOK_LENGTH, 0);
+}
+
+static int take_nothing(struct hunter *hunter SP_UNUSED, unsigned int number SP_UNUSED)
+{
+	return 0;
+}
+
+static const struct way
+	way_new = { .prepare = prepare_nothing, .take = take_populated },
+	way_new_touched = { .prepare = prepare_nothing, .take = take_empty, .touched = true },
+	way_reused = { .prepare = prepare_retained, .take = take_by_name, .own = HUNT_RETAINED },
+	way_retained = { .prepare = prepare_retained, .take = take_populated,
+			 .own = HUNT_RETAINED },
+	way_retained_touched = { .prepare = prepare_retained, .take = take_empty, .touched = true,
+				 .own = HUNT_RETAINED },
+	way_aged = { .prepare = prepare_aged, .take = take_by_name },
+	way_discarded = { .prepare = prepare_discarded, .take = take_pages_back,
+			  .own = HUNT_RETAINED },
+	way_discarded_touched = { .prepare = prepare_discarded, .take = take_nothing,
+				  .touched = true, .own = HUNT_RETAINED },
+	way_discarded_now = { .prepare = prepare_discarded_now, .take = take_pages_back };
+
+#define FOR_EACH_WAY(test) \
+	test(new) test(new_touched) test(reused) test(retained) test(retained_touched) \
+	test(aged) test(discarded) test(discarded_touched) test(discarded_now)
+
+static void hunter_counts(struct hunter *hunter, unsigned int route, ssize_t length)
+{
+	const uint64_t *word = (const uint64_t *)hunter->eyes.copy;
+	uint64_t own = mark_word(HUNT_MARK);
+	ssize_t i;
+
+	if (length <= 0 || sp_is_zero(hunter->eyes.copy, length))
+		return;
+	for (i = 0; i < length / 8; i++) {
+		hunter->seen[route].own += word[i] == own;
+		hunter->seen[route].foreign += word[i] && word[i] != own;
 	}
+}
+
+static SP_UNUSED void hunter_looks(struct hunter *hunter, char *at, unsigned int route)
+{
+	ssize_t n = looks[route].go(&hunter->eyes, at);
+
+	hunter->seen[route].regions += n == (ssize_t)LOOK_LENGTH;
+	hunter_counts(hunter, route, n);
+}
+
+/* The route brings the pages; a load those that it does not. */
+static void hunter_touches(struct hunter *hunter, char *at, unsigned int number)
+{
+	looks[number % NR_LOOKS].go(&hunter->eyes, at);
+	looks[0].go(&hunter->eyes, at);
+}
+
+static int hunter_takes(struct hunter *hunter, const struct way *way)
+{
+	unsigned int i;
+	int error = 0;
+	char *at;
+
+	for (i = 0; !error && i < HUNT_REGIONS; i++) {
+		go_to_processor(i, HUNT_REGIONS);
+		error = way->take(hunter, i);
+		if (error)
+			break;
+		at = sp_region_at(&hunter->pool, &hunter->regions[i]);
+		if (way->touched)
+			hunter_touches(hunter, at, i);
+		frames_of(at, LOOK_LENGTH / SP_PAGE, hunter->frames + i * (LOOK_LENGTH / SP_PAGE));
+	}
+	go_anywhere();
+	return error;
+}
+
+/* Take everything in this way, and look at all of it by all routes. */
+static SP_UNUSED int hunt(struct hunter *hunter, const struct way *way)
+{
+	unsigned int i, route;
+	int error;
+
+	hunter->retained = sp_counter(hunter->pool.fd, SEGPOOL_C_RETAINED_BYTES);
+	error = hunter_takes(hunter, way);
+	for (i = 0; !error && i < HUNT_REGIONS; i++)
+		for (route = 0; route < NR_LOOKS; route++)
+			hunter_looks(hunter, sp_region_at(&hunter->pool, &hunter->regions[i]),
+				     route);
 	return error;
 }
 

@@ -11,7 +11,7 @@
 #include "become.h"
 #include <sys/mount.h>
 #include <sys/syscall.h>
-#include "kselftest_harness.h"
+#include "testing_harness.h"
 
 #define SWITCH	"/sys/kernel/security/lockdown"
 

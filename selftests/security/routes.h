@@ -9,6 +9,7 @@
 #include "testing_memory.h"
 #include <liburing.h>
 #include <sys/ptrace.h>
+#include "promised.h"
 #include "reader.h"
 #include "throttle.h"
 #include "zaps.h"
@@ -30,17 +31,22 @@ struct theft {
  * @prepare: before the actors start; NULL, or what the machine lacks.
  * @pin: 1: the target's pages are held; 0: this route holds nothing; -errno:
  *	refused.
+ * @expected: what @pin must return in this mode on this kernel.
  * @finish: after the zap and after everybody took what there is: go through.
  *	Returns the bytes in theft->seen, 0, or -errno.
  * @shows: what is seen are the held pages, so it must be the old bytes.
  * @keeps_the_owner: he does not end before the transfer has.
+ * @visible: for a route that holds nothing: how many bytes it must show of what
+ *	is there afterwards, where anything is.
  */
 struct route {
 	const char *(*prepare)(struct theft *theft);
 	long (*pin)(struct theft *theft);
+	long (*expected)(uint32_t mode);
 	long (*finish)(struct theft *theft);
 	bool shows;
 	bool keeps_the_owner;
+	long visible;
 };
 
 /* vmsplice() */
@@ -291,6 +297,11 @@ static long pin_nothing(struct theft *theft)
 	return 0;
 }
 
+/* Every so many words: a call for each is slow. */
+#define PEEK_EVERY	64
+#define PEEKED		(TARGET / PEEK_EVERY)
+
+/* -errno when the owner cannot be attached to. */
 static long see_by_ptrace(struct theft *theft)
 {
 	long *words = (long *)theft->seen;
@@ -298,8 +309,8 @@ static long see_by_ptrace(struct theft *theft)
 
 	if (ptrace(PTRACE_ATTACH, theft->owner.pid, NULL, NULL) ||
 	    waitpid(theft->owner.pid, NULL, __WALL) != theft->owner.pid)
-		return 0;
-	for (i = 0; i < TARGET / sizeof(long); i += 64) {
+		return -errno;
+	for (i = 0; i < TARGET / sizeof(long); i += PEEK_EVERY) {
 		errno = 0;
 		words[n] = ptrace(PTRACE_PEEKDATA, theft->owner.pid,
 				  (long *)theft->at->target + i, NULL);
@@ -309,6 +320,7 @@ static long see_by_ptrace(struct theft *theft)
 	return n * sizeof(long);
 }
 
+/* -errno when the file cannot be opened; EIO says that nothing is mapped there. */
 static long see_by_proc_mem(struct theft *theft)
 {
 	char path[64];
@@ -317,27 +329,34 @@ static long see_by_proc_mem(struct theft *theft)
 
 	snprintf(path, sizeof(path), "/proc/%d/mem", theft->owner.pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? 0 : pread(fd, theft->seen, TARGET, (off_t)(uintptr_t)theft->at->target);
+	if (fd < 0)
+		return -errno;
+	n = pread(fd, theft->seen, TARGET, (off_t)(uintptr_t)theft->at->target);
+	n = n < 0 ? -errno : n;
 	close(fd);
-	return n < 0 ? 0 : n;
+	return n == -EIO ? 0 : n;
 }
 
 static const struct route
-	route_pipe = { .prepare = prepare_pipe, .pin = pin_by_pipe, .finish = see_by_pipe,
-		       .shows = true },
-	route_ring_out = { .prepare = prepare_ring, .pin = pin_by_ring, .finish = see_by_ring,
-			   .shows = true },
-	route_ring_in = { .prepare = prepare_ring, .pin = pin_by_ring, .finish = write_by_ring },
+	route_pipe = { .prepare = prepare_pipe, .pin = pin_by_pipe, .expected = hold_by_page,
+		       .finish = see_by_pipe, .shows = true },
+	route_ring_out = { .prepare = prepare_ring, .pin = pin_by_ring, .expected = hold_by_ring,
+			   .finish = see_by_ring, .shows = true },
+	route_ring_in = { .prepare = prepare_ring, .pin = pin_by_ring, .expected = hold_by_ring,
+			  .finish = write_by_ring },
 	route_direct_read = { .prepare = prepare_disk, .pin = pin_by_direct_read,
-			      .finish = finish_direct_read, .keeps_the_owner = true },
+			      .expected = hold_by_page, .finish = finish_direct_read,
+			      .keeps_the_owner = true },
 	route_direct_write = { .prepare = prepare_disk, .pin = pin_by_direct_write,
-			       .finish = see_by_direct_write, .shows = true,
-			       .keeps_the_owner = true },
-	route_vm_read = { .pin = pin_by_vm_read, .finish = see_by_vm_read, .shows = true,
-			  .keeps_the_owner = true },
-	route_vm_write = { .pin = pin_by_vm_write, .finish = finish_vm_write,
-			   .keeps_the_owner = true },
-	route_ptrace = { .pin = pin_nothing, .finish = see_by_ptrace },
-	route_proc_mem = { .pin = pin_nothing, .finish = see_by_proc_mem };
+			       .expected = hold_by_page, .finish = see_by_direct_write,
+			       .shows = true, .keeps_the_owner = true },
+	route_vm_read = { .pin = pin_by_vm_read, .expected = hold_by_mapping,
+			  .finish = see_by_vm_read, .shows = true, .keeps_the_owner = true },
+	route_vm_write = { .pin = pin_by_vm_write, .expected = hold_by_mapping,
+			   .finish = finish_vm_write, .keeps_the_owner = true },
+	route_ptrace = { .pin = pin_nothing, .expected = hold_nothing, .finish = see_by_ptrace,
+			 .visible = PEEKED },
+	route_proc_mem = { .pin = pin_nothing, .expected = hold_nothing,
+			   .finish = see_by_proc_mem, .visible = TARGET };
 
 #endif /* SEGPOOL_SECURITY_ROUTES_H */

@@ -11,6 +11,7 @@
 #include "testing_memory.h"
 #include <sys/syscall.h>
 #include "actor.h"
+#include "frames.h"
 #include "marks.h"
 
 /* One region: what is given up. A program may choose another size first. */
@@ -23,8 +24,19 @@
 /* What the stranger takes of each kind. */
 #define TAKEN		SP_MIB
 
+/* What the owner lets everybody know, in memory that all share. */
+struct whereabouts {
+	char *target;
+	uint32_t id;
+	atomic_uint steps;		/* what he has done since, one by one */
+	uint64_t frames[TARGET_PAGES];	/* behind the target; 0: cannot be had */
+};
+
+_Static_assert(sizeof(struct whereabouts) <= SP_PAGE, "one shared page");
+
 /* The owner's state. */
 struct owner {
+	struct whereabouts *at;
 	uint32_t mode;
 	struct sp_pool pool;
 	struct segpool_region target;
@@ -35,12 +47,6 @@ struct owner {
 	long io_result;
 	pthread_t io_thread;
 	volatile pid_t io_tid;
-};
-
-/* Where the target is, which the owner chooses and others must know. */
-struct whereabouts {
-	char *target;
-	uint32_t id;
 };
 
 static long owner_opens(void *state, long shared)
@@ -54,9 +60,12 @@ static long owner_opens(void *state, long shared)
 		error = sp_alloc_one(owner->pool.fd, 0, SEGPOOL_POPULATE, 0, &owner->target, NULL);
 	if (error)
 		return error;
+	owner->at = at;
 	at->target = sp_region_at(&owner->pool, &owner->target);
 	at->id = owner->pool.id;
+	atomic_store(&at->steps, 0);
 	mark_fill(at->target, TARGET, MARK_OLD);
+	frames_of(at->target, TARGET_PAGES, at->frames);
 	return 0;
 }
 

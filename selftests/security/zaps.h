@@ -93,34 +93,87 @@ static long owner_exits(void *state, long unused)
 	return 0;
 }
 
+/*
+ * Takes, fills with what must not be seen, and gives up, for ever: to be killed
+ * at some point of that. The target goes in the second round.
+ */
+static long owner_never_stops(void *state, long unused)
+{
+	struct owner *owner = state;
+	atomic_uint *steps = &owner->at->steps;
+	struct segpool_region region;
+	unsigned int i;
+
+	for (i = 0;; i++) {
+		if (i == 1)
+			owner_frees(owner, 0);
+		atomic_fetch_add(steps, 1);
+		if (sp_alloc_one(owner->pool.fd, 0, i % 2 ? SEGPOOL_POPULATE : 0, 0, &region, NULL))
+			continue;
+		atomic_fetch_add(steps, 1);
+		mark_fill(sp_region_at(&owner->pool, &region), TARGET, MARK_OLD);
+		atomic_fetch_add(steps, 1);
+		sp_discard(owner->pool.fd, region.handle, 0, TARGET / 2, i % 3 ? 0 : SEGPOOL_NOW);
+		atomic_fetch_add(steps, 1);
+		sp_free(owner->pool.fd, region.handle, i % 5 ? 0 : SEGPOOL_NOW);
+	}
+	return 0;
+}
+
+/**
+ * struct zap - one way in which pages leave
+ * @done_by_owner: NULL: he is killed.
+ * @kill_at_step: he is killed when he has begun that many steps of what he
+ *	does; 0: while he does nothing.
+ * @keeps: the pages stay in the owner's pool.
+ * @unmaps: the owner has no pool afterwards.
+ */
 struct zap {
-	long (*done_by_owner)(void *state, long argument);	/* NULL: he is killed */
+	long (*done_by_owner)(void *state, long argument);
 	long argument;
-	bool ends_the_owner;
+	unsigned int kill_at_step;
+	bool keeps, unmaps, ends_the_owner;
 };
 
 static const struct zap
-	zap_free = { .done_by_owner = owner_frees },
+	zap_free = { .done_by_owner = owner_frees, .keeps = true },
 	zap_free_now = { .done_by_owner = owner_frees, .argument = SEGPOOL_NOW },
-	zap_discard = { .done_by_owner = owner_discards },
+	zap_discard = { .done_by_owner = owner_discards, .keeps = true },
 	zap_discard_now = { .done_by_owner = owner_discards, .argument = SEGPOOL_NOW },
 	zap_trim = { .done_by_owner = owner_trims },
 	zap_ageing = { .done_by_owner = owner_lets_age },
 	zap_shrinker = { .done_by_owner = owner_is_shrunk },
 	zap_lowered_budget = { .done_by_owner = owner_lowers_the_budget },
-	zap_munmap = { .done_by_owner = owner_unmaps },
-	zap_close = { .done_by_owner = owner_closes },
+	zap_munmap = { .done_by_owner = owner_unmaps, .unmaps = true },
+	zap_close = { .done_by_owner = owner_closes, .unmaps = true },
 	zap_exit = { .done_by_owner = owner_exits, .ends_the_owner = true },
-	zap_kill = { .ends_the_owner = true };
+	zap_kill = { .ends_the_owner = true },
+	zap_kill_at_step_1 = { .kill_at_step = 1, .ends_the_owner = true },
+	zap_kill_at_step_8 = { .kill_at_step = 8, .ends_the_owner = true },
+	zap_kill_at_step_31 = { .kill_at_step = 31, .ends_the_owner = true };
 
-/* A test of each by @test(name). */
-#define FOR_EACH_ZAP(test) \
+/* A test of each by @test(name): those that leave the owner a pool, and all. */
+#define FOR_EACH_ZAP_OF_A_POOL(test) \
 	test(free) test(free_now) test(discard) test(discard_now) test(trim) test(ageing) \
-	test(shrinker) test(lowered_budget) test(munmap) test(close) test(exit) test(kill)
+	test(shrinker) test(lowered_budget)
+#define FOR_EACH_ZAP(test) \
+	FOR_EACH_ZAP_OF_A_POOL(test) test(munmap) test(close) test(exit) test(kill) \
+	test(kill_at_step_1) test(kill_at_step_8) test(kill_at_step_31)
 
 static int pool_is_gone(void *at)
 {
 	return !sp_pool_listed(((struct whereabouts *)at)->id);
+}
+
+/* He may sleep in a step, for memory say, but has 60 s to get there. */
+static int owner_is_at_step(struct actor *owner, struct whereabouts *at, unsigned int step)
+{
+	uint64_t end = sp_now_ms() + 60000;
+
+	actor_tell(owner, owner_never_stops, 0);
+	while (atomic_load(&at->steps) < step && sp_now_ms() < end)
+		sched_yield();
+	return atomic_load(&at->steps) >= step;
 }
 
 /*
@@ -132,6 +185,8 @@ static SP_UNUSED long zap_do(const struct zap *zap, struct actor *owner, struct 
 {
 	if (!zap->ends_the_owner)
 		return actor_ask(owner, zap->done_by_owner, zap->argument);
+	if (zap->kill_at_step && !owner_is_at_step(owner, at, zap->kill_at_step))
+		return -ETIME;
 	if (zap->done_by_owner)
 		actor_tell(owner, zap->done_by_owner, zap->argument);
 	else
