@@ -87,7 +87,7 @@ static bool feed(struct eater *eater, uint64_t bytes)
 	uint32_t mib = bytes / SP_MIB;
 
 	return write(eater->go[1], &mib, sizeof(mib)) == sizeof(mib) &&
-	       poll(&entry, 1, 15000) == 1 &&
+	       poll(&entry, 1, 120000) == 1 &&
 	       read(eater->done[0], &mib, sizeof(mib)) == sizeof(mib);
 }
 
