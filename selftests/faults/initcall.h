@@ -4,26 +4,16 @@
 #define SEGPOOL_FAULTS_INITCALL_H
 
 #include <stdbool.h>
-#include <sys/stat.h>
 #include "../testing.h"
-
-/* A trace of our own, which nobody else writes to. */
-#define INITCALL_TRACE	"/sys/kernel/tracing/instances/segpool-faults"
-#define INITCALL_EVENT	INITCALL_TRACE "/events/initcall/initcall_start/enable"
 
 /* NULL, or why this kernel does not tell. */
 static SP_UNUSED const char *initcall_begin(void)
 {
-	if (mkdir(INITCALL_TRACE, 0700) && errno != EEXIST)
-		return "no trace can be made in /sys/kernel/tracing/instances";
-	sp_write_file(INITCALL_TRACE "/buffer_size_kb", "16");
-	return sp_write_file(INITCALL_EVENT, "1") ? "the kernel has no tracepoint initcall_start" :
-	       NULL;
-}
-
-static SP_UNUSED void initcall_end(void)
-{
-	rmdir(INITCALL_TRACE);
+	if (sp_trace_begin())
+		return "no trace can be made in " SP_TRACEFS "/instances";
+	sp_write_file(SP_TRACE "/buffer_size_kb", "16");
+	return sp_trace_enable("initcall/initcall_start") ?
+	       "the kernel has no tracepoint initcall_start" : NULL;
 }
 
 /* How many init functions have been called since initcall_begin(), by the trace's counts. */
@@ -34,7 +24,7 @@ static SP_UNUSED uint64_t initcall_count(void)
 	int cpu;
 
 	for (cpu = 0;; cpu++) {
-		snprintf(path, sizeof(path), INITCALL_TRACE "/per_cpu/cpu%d/stats", cpu);
+		snprintf(path, sizeof(path), SP_TRACE "/per_cpu/cpu%d/stats", cpu);
 		if (access(path, R_OK))
 			return sum;
 		entries = sp_file_value(path, "entries");

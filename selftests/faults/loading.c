@@ -221,6 +221,6 @@ int main(int argc, char **argv)
 	module_load();
 	run_result("loaded_again", module_trial());
 	leak_result(no_kmemleak, "do_init_module");
-	initcall_end();
+	sp_trace_end();
 	ksft_finished();
 }

@@ -16,21 +16,6 @@ static SP_UNUSED bool frames_can_be_read(uint32_t mode)
 	return mode == SEGPOOL_MODE_PINNABLE || !sp_kernel_before(7, 2);
 }
 
-/* The frames of @pages pages; 0 where there is none, or where nothing is said. */
-static SP_UNUSED void frames_of(const char *start, size_t pages, uint64_t *frames)
-{
-	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	ssize_t length = pages * sizeof(frames[0]);
-	size_t i;
-
-	if (fd < 0 || pread(fd, frames, length, (uintptr_t)start / SP_PAGE * sizeof(frames[0])) !=
-			      length)
-		memset(frames, 0, length);
-	close(fd);
-	for (i = 0; i < pages; i++)
-		frames[i] = frames[i] >> 63 ? frames[i] & ((1ULL << 55) - 1) : 0;
-}
-
 static SP_UNUSED size_t frames_known(const uint64_t *frames, size_t count)
 {
 	size_t known = 0, i;

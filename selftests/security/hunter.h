@@ -213,7 +213,8 @@ static int hunter_takes(struct hunter *hunter, const struct way *way)
 		at = sp_region_at(&hunter->pool, &hunter->regions[i]);
 		if (way->touched)
 			hunter_touches(hunter, at, i);
-		frames_of(at, LOOK_LENGTH / SP_PAGE, hunter->frames + i * (LOOK_LENGTH / SP_PAGE));
+		sp_page_frames(at, LOOK_LENGTH / SP_PAGE,
+			       hunter->frames + i * (LOOK_LENGTH / SP_PAGE));
 	}
 	go_anywhere();
 	return error;

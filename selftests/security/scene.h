@@ -65,7 +65,7 @@ static long owner_opens(void *state, long shared)
 	at->id = owner->pool.id;
 	atomic_store(&at->steps, 0);
 	mark_fill(at->target, TARGET, MARK_OLD);
-	frames_of(at->target, TARGET_PAGES, at->frames);
+	sp_page_frames(at->target, TARGET_PAGES, at->frames);
 	return 0;
 }
 

@@ -199,7 +199,7 @@ static void owner_finds(struct owner *owner, const struct segpool_region *region
 
 	for (i = 0; i < TARGET / sizeof(*words); i++)
 		not_zero += words[i] != 0;
-	frames_of(bytes, TARGET_PAGES, frames);
+	sp_page_frames(bytes, TARGET_PAGES, frames);
 	found->old += old;
 	found->foreign += not_zero - old;
 	found->same_pages += frames_common(owner->at->frames, TARGET_PAGES, frames, TARGET_PAGES);
@@ -404,7 +404,7 @@ TEST_F(yardstick, frames_can_be_read)
 {
 	uint64_t frames[LOOK_LENGTH / SP_PAGE];
 
-	frames_of(self->at, ARRAY_SIZE(frames), frames);
+	sp_page_frames(self->at, ARRAY_SIZE(frames), frames);
 	EXPECT_EQ(frames_can_be_read(variant->mode) ? ARRAY_SIZE(frames) : 0,
 		  frames_known(frames, ARRAY_SIZE(frames)));
 	if (!frames_can_be_read(variant->mode))

@@ -69,19 +69,28 @@ static SP_UNUSED long sp_pagemap_present(const char *start, size_t length)
 	return count;
 }
 
-/* Page frame number behind an address (needs root); 0 where nothing is mapped or in strict mode. */
+/* Page frame numbers of @pages pages (needs root); 0 where nothing is mapped or in strict mode. */
+static SP_UNUSED void sp_page_frames(const char *start, size_t pages, uint64_t *frames)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	ssize_t length = pages * sizeof(frames[0]);
+	size_t i;
+
+	if (fd < 0 || pread(fd, frames, length, (uintptr_t)start / SP_PAGE * sizeof(frames[0])) !=
+			      length)
+		memset(frames, 0, length);
+	if (fd >= 0)
+		close(fd);
+	for (i = 0; i < pages; i++)
+		frames[i] = frames[i] >> 63 ? frames[i] & ((1ULL << 55) - 1) : 0;
+}
+
 static SP_UNUSED uint64_t sp_page_frame(const char *address)
 {
-	uint64_t entry = 0;
-	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	uint64_t frame;
 
-	if (fd < 0)
-		return 0;
-	if (pread(fd, &entry, sizeof(entry), (uintptr_t)address / SP_PAGE * sizeof(entry)) !=
-	    sizeof(entry))
-		entry = 0;
-	close(fd);
-	return entry >> 63 ? entry & ((1ULL << 55) - 1) : 0;
+	sp_page_frames(address, 1, &frame);
+	return frame;
 }
 
 /* Page faults this thread has taken so far. */
