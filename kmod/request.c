@@ -87,16 +87,6 @@ static int unit_alloc_arrays(struct unit *unit)
 	return err;
 }
 
-static void unit_put_pages(struct unit *unit)
-{
-	u32 i;
-
-	for (i = 0; i < unit->nr; i++) {
-		pages_put(unit->pool, unit->pages[i], unit->pool->region_pages, true);
-		cond_resched();
-	}
-}
-
 static bool claim_other_class(struct unit *unit)
 {
 	u32 class;
@@ -308,7 +298,8 @@ static int unit_complete(struct unit *unit, struct segpool_region *results)
 	return 0;
 
 err_put_pages:
-	unit_put_pages(unit);
+	/* All of them have been brought. */
+	pages_unreserve(unit->pool, &want, want.nr);
 err_unclaim:
 	if (unit->carved)
 		count_unused(unit);
