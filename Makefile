@@ -59,7 +59,7 @@ soak:
 	@selftests/soak $(MINUTES)
 
 coverage:
-	@selftests/coverage/run
+	@selftests/check --no-host --coverage --kernels "$(or $(KERNELS),6.1-kasan 6.12-kasan testing)"
 
 bench:
 	@selftests/bench/run

@@ -77,21 +77,20 @@ static inline void peak_raise(atomic64_t *peak, u64 value)
 /**
  * account_charge() - reserve physical pages before they are there
  * @account: the pool's.
- * @pages: how many.
+ * @pages: how many, at least 1.
  *
- * Return: whether the budget had room; nothing is charged otherwise.
+ * Return: what the pool owns then; 0: the budget has no room, nothing is charged.
  */
-static inline bool account_charge(struct account *account, u64 pages)
+static inline u64 account_charge(struct account *account, u64 pages)
 {
 	s64 owned = account_read(account);
 
 	do {
 		if (!amount_fits(owned_total(owned), pages, READ_ONCE(account->budget)))
-			return false;
+			return 0;
 	} while (!atomic64_try_cmpxchg(&account->owned, &owned, owned + pages));
 
-	peak_raise(&account->physical_peak, owned_physical(owned + pages));
-	return true;
+	return owned + pages;
 }
 
 /* Physical pages have left the pool, or a reservation is rolled back. */
@@ -177,14 +176,20 @@ static inline bool charge_below(atomic64_t *counter, u64 amount, u64 limit)
 static inline enum segpool_reason account_charge_both(struct account *account, u64 pages,
 						      atomic64_t *shared, u64 limit)
 {
+	u64 charged;
+
 	if (!pages)
 		return SEGPOOL_REASON_NONE;
-	if (!account_charge(account, pages))
+	charged = account_charge(account, pages);
+	if (!charged)
 		return SEGPOOL_REASON_PHYSICAL;
-	if (charge_below(shared, pages, limit))
-		return SEGPOOL_REASON_NONE;
-	account_uncharge(account, pages);
-	return SEGPOOL_REASON_CEILING;
+	if (!charge_below(shared, pages, limit)) {
+		account_uncharge(account, pages);
+		return SEGPOOL_REASON_CEILING;
+	}
+	/* Not before: what is refused was never there. */
+	peak_raise(&account->physical_peak, owned_physical(charged));
+	return SEGPOOL_REASON_NONE;
 }
 
 #endif

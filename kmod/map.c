@@ -82,6 +82,12 @@ void map_zap_all(struct segpool_pool *pool)
 	unmap_mapping_range(pool->inode->i_mapping, 0, 0, 1);
 }
 
+/* Is there a page table already for the page of a fault? */
+bool map_has_table(const struct vm_fault *vmf)
+{
+	return !pmd_none(READ_ONCE(*vmf->pmd));
+}
+
 /* The second is enough, unless the owner goes on throwing its page tables away. */
 #define INSERT_TRIES 8
 

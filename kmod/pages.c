@@ -64,13 +64,19 @@ static void uncharge(struct segpool_pool *pool, u32 nr)
 	budget_wake(pool);
 }
 
-/* Takes retained pages from all pools, or lets those go on who are taking the last. */
-static void take_retained(u64 nr)
+/*
+ * Takes retained pages from all pools, or lets those go on who are taking the
+ * last. Returns how many it took.
+ */
+static u64 take_retained(u64 nr)
 {
-	if (shrink_all(nr))
+	u64 taken = shrink_all(nr);
+
+	if (taken)
 		cond_resched();
 	else
 		schedule_timeout_killable(1);
+	return taken;
 }
 
 /*
@@ -79,16 +85,17 @@ static void take_retained(u64 nr)
  */
 static bool ceiling_make_room(u32 nr)
 {
-	/* In this order: pages that go meanwhile count in neither, and that is right. */
+	/* In this order: pages that go meanwhile count as retained only, so never against us. */
 	u64 retained = pools_retained();
 	u64 used = ceiling_used();
+	u64 limit = ceiling_limit();
 
 	/* Since the refusal somebody has given enough back. */
-	if (used + nr <= ceiling_limit())
+	if (used + nr <= limit)
 		return true;
-	if (!retained || used + nr > ceiling_limit() + retained)
+	if (!retained || used + nr > limit + retained)
 		return false;
-	take_retained(nr);
+	take_retained(used + nr - limit);
 	return true;
 }
 
@@ -107,12 +114,12 @@ enum segpool_reason pages_reserve(struct segpool_pool *pool, const struct pages_
 				  u32 *retained)
 {
 	enum segpool_reason reason;
-	bool leaving;
+	struct retain_leaving leaving;
 
 	do {
 		reason = retain_reserve(pool, want, retained, &leaving);
 	} while (!fatal_signal_pending(current) &&
-		 ((reason == SEGPOOL_REASON_PHYSICAL && leaving && retain_wait_leaving(pool)) ||
+		 ((reason == SEGPOOL_REASON_PHYSICAL && retain_wait_leaving(pool, &leaving)) ||
 		  (reason == SEGPOOL_REASON_CEILING && ceiling_make_room(want->nr))));
 	return reason;
 }
@@ -143,20 +150,24 @@ void pages_unreserve(struct segpool_pool *pool, const struct pages_want *want, u
  * be had down to the last, and somebody else's next page fault calls the OOM
  * killer. An estimate, and no reservation: requests of other pools at the same
  * moment can go some way into the margin, which is there for that.
+ *
+ * What was taken counts: freed pages wait in a list of the processor's for a
+ * while, and the estimate does not know those.
  */
 static bool system_has(u32 nr)
 {
 	u64 needed = totalram_pages() / SYSTEM_MARGIN_SHARE + nr;
 	u64 retained, available;
+	u64 taken = 0;
 
-	while (si_mem_available() < needed) {
+	while (si_mem_available() + taken < needed) {
 		/* In this order, so that pages that go meanwhile count at least once. */
 		retained = pools_retained();
-		available = si_mem_available();
+		available = si_mem_available() + taken;
 		if (available + retained < needed || fatal_signal_pending(current))
 			return false;
 		if (available < needed)
-			take_retained(needed - available);
+			taken += take_retained(needed - available);
 	}
 	return true;
 }
@@ -262,9 +273,8 @@ int pages_get(struct segpool_pool *pool, struct page **pages, u32 nr, bool zero,
 #define MAX_TABLES (SEGPOOL_MAX_REGION_SIZE / PMD_SIZE + 3)
 
 /**
- * region_table_headroom() - make room for page tables in the memory cgroup
- * @pool: the pool.
- * @region: to be mapped; one that was mapped before has its tables.
+ * table_headroom() - make room for page tables in the memory cgroup
+ * @nr: how many, at most %MAX_TABLES.
  *
  * The kernel allocates page tables with a flag that lets the cgroup's OOM killer
  * loose. So as many pages are charged in the way we want, and given back at
@@ -274,14 +284,11 @@ int pages_get(struct segpool_pool *pool, struct page **pages, u32 nr, bool zero,
  * Context: may sleep.
  * Return: whether there was room.
  */
-bool region_table_headroom(const struct segpool_pool *pool, const struct region *region)
+bool table_headroom(u32 nr)
 {
-	u32 nr = DIV_ROUND_UP_ULL(pool_region_size(pool), PMD_SIZE) + 3;
 	struct page *pages[MAX_TABLES];
 	u32 got = 0;
 
-	if (test_bit(REGION_TABLE, &region->flags))
-		return true;
 	while (got < nr) {
 		pages[got] = alloc_page(PAGE_GFP & ~__GFP_ZERO);
 		if (!pages[got])
@@ -291,6 +298,13 @@ bool region_table_headroom(const struct segpool_pool *pool, const struct region 
 	if (got)
 		release_pages(pages, got);
 	return got == nr;
+}
+
+/* The same for all of a region's; one that was mapped as a whole before has its tables. */
+bool region_table_headroom(const struct segpool_pool *pool, const struct region *region)
+{
+	return test_bit(REGION_TABLE, &region->flags) ||
+	       table_headroom(DIV_ROUND_UP_ULL(pool_region_size(pool), PMD_SIZE) + 3);
 }
 
 /*

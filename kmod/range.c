@@ -21,18 +21,25 @@ struct range_at {
 	u32 end;
 };
 
-static int range_lock(struct segpool_pool *pool, const struct segpool_range *range,
+static int range_find(struct segpool_pool *pool, const struct segpool_range *range,
 		      struct range_at *at)
 {
-	int err;
-
 	if (!range_valid(range, pool_region_size(pool)))
 		return -EINVAL;
 	at->first = range->offset >> PAGE_SHIFT;
 	at->end = at->first + (range->length >> PAGE_SHIFT);
 	at->region = region_lookup(pool, handle_index(range->handle));
-	if (!at->region)
-		return -ENOENT;
+	return at->region ? 0 : -ENOENT;
+}
+
+static int range_lock(struct segpool_pool *pool, const struct segpool_range *range,
+		      struct range_at *at)
+{
+	int err;
+
+	err = range_find(pool, range, at);
+	if (err)
+		return err;
 	at->vma = map_lock(pool);
 	if (IS_ERR(at->vma))
 		return PTR_ERR(at->vma);
@@ -236,17 +243,23 @@ static int backing_use(struct segpool_pool *pool, struct range_at *at, struct ba
 	return err;
 }
 
-/* One try to back a range. Sets @class to the region's once that is known. */
-static int populate_try(struct segpool_pool *pool, const struct segpool_range *range, bool zero,
-			u32 *class, u32 *reason)
+/*
+ * Backs a range, as far as it is not. Faults may bring pages of it meanwhile, and
+ * DISCARD may take some: what is missing is counted anew before and after each
+ * try. Sets @class to the region's once that is known.
+ */
+static int populate_missing(struct segpool_pool *pool, const struct segpool_range *range,
+			    bool zero, u32 *class, u32 *reason)
 {
+	/* So many were not to be had. */
+	u32 refused = U32_MAX;
 	struct backing backing;
 	struct range_at at;
 	bool with_array;
 	u32 missing;
 	int err;
 
-	do {
+	for (;;) {
 		err = range_lock(pool, range, &at);
 		if (err)
 			return err;
@@ -257,11 +270,18 @@ static int populate_try(struct segpool_pool *pool, const struct segpool_range *r
 		range_unlock(pool, &at);
 		if (!missing)
 			return 0;
+		if (missing >= refused)
+			return -ENOMEM;
 
 		/* Without locks: faults of the whole process would wait for us. */
 		err = backing_get(pool, &backing, missing, with_array, zero, reason);
+		if (err == -ENOMEM) {
+			refused = missing;
+			continue;
+		}
 		if (err)
 			return err;
+		refused = U32_MAX;
 		err = range_lock(pool, range, &at);
 		if (!err) {
 			err = backing_use(pool, &at, &backing);
@@ -270,7 +290,26 @@ static int populate_try(struct segpool_pool *pool, const struct segpool_range *r
 		if (err == -ENOMEM)
 			*reason = SEGPOOL_REASON_SYSTEM;
 		backing_put(pool, &backing);
-	} while (err == -EAGAIN);
+		if (err != -EAGAIN)
+			return err;
+	}
+}
+
+/*
+ * One try to back a range. Two of one region come one after the other: both would
+ * reserve the budget for the same pages.
+ */
+static int populate_try(struct segpool_pool *pool, const struct segpool_range *range, bool zero,
+			u32 *class, u32 *reason)
+{
+	struct range_at at;
+	int err;
+
+	err = range_find(pool, range, &at) ?: region_fill_begin(at.region);
+	if (err)
+		return err;
+	err = populate_missing(pool, range, zero, class, reason);
+	region_fill_end(at.region);
 	return err;
 }
 

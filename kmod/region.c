@@ -16,11 +16,13 @@
 /* What the allocator takes for it. */
 #define CHUNK_BYTES PAGE_SIZE
 
-/* The region lock is one bit; this tells lockdep about it. */
+/* The locks of a region are one bit each; these tell lockdep about them. */
 #ifdef CONFIG_LOCKDEP
-static struct lock_class_key region_lock_key;
+static struct lock_class_key region_lock_key, region_fill_key;
 static struct lockdep_map region_lock_map =
 	STATIC_LOCKDEP_MAP_INIT("segpool_region", &region_lock_key);
+static struct lockdep_map region_fill_map =
+	STATIC_LOCKDEP_MAP_INIT("segpool_region_fill", &region_fill_key);
 #endif
 
 /* Waits for the lock; -EINTR when the task was killed meanwhile. */
@@ -38,13 +40,33 @@ void region_lock(struct region *region)
 	lock_map_acquire(&region_lock_map);
 }
 
+static void bit_unlock(struct region *region, int bit)
+{
+	clear_bit_unlock(bit, &region->flags);
+	/* The waiter's test of the bit must not pass the clearing of it. */
+	smp_mb__after_atomic();
+	wake_up_bit(&region->flags, bit);
+}
+
 void region_unlock(struct region *region)
 {
 	lock_map_release(&region_lock_map);
-	clear_bit_unlock(REGION_LOCK, &region->flags);
-	/* The waiter's test of the bit must not pass the clearing of it. */
-	smp_mb__after_atomic();
-	wake_up_bit(&region->flags, REGION_LOCK);
+	bit_unlock(region, REGION_LOCK);
+}
+
+/* One POPULATE of a region at a time. Waits; -EINTR when the task was killed meanwhile. */
+int region_fill_begin(struct region *region)
+{
+	if (wait_on_bit_lock(&region->flags, REGION_FILL, TASK_KILLABLE))
+		return -EINTR;
+	lock_map_acquire(&region_fill_map);
+	return 0;
+}
+
+void region_fill_end(struct region *region)
+{
+	lock_map_release(&region_fill_map);
+	bit_unlock(region, REGION_FILL);
 }
 
 u32 regions_carved(const struct segpool_pool *pool)
@@ -174,19 +196,26 @@ enum segpool_reason regions_prepare(struct segpool_pool *pool, u32 nr)
 	return SEGPOOL_REASON_NONE;
 }
 
-/* Is there room, and are there descriptors, for @nr new regions? For a moment. */
-bool regions_uncarved(const struct segpool_pool *pool, u32 nr)
+/**
+ * regions_uncarved() - may @nr new regions be carved? True for a moment.
+ * @pool: the pool.
+ * @nr: how many.
+ *
+ * Return: 0, -ENOSPC (the reservation or the virtual budget has no room), -EAGAIN
+ * (it has, but there are no descriptors yet: regions_prepare() makes them).
+ */
+int regions_uncarved(const struct segpool_pool *pool, u32 nr)
 {
 	u64 carved = atomic64_read(&pool->carved);
 	u64 first = carved_count(carved);
 	u32 i;
 
 	if (!carved_has_room(carved, pool->nr_regions, nr))
-		return false;
+		return -ENOSPC;
 	for (i = chunk_of(first); i <= chunk_of(first + nr - 1); i++)
 		if (!READ_ONCE(pool->chunks[i]))
-			return false;
-	return true;
+			return -EAGAIN;
+	return 0;
 }
 
 /**

@@ -24,7 +24,7 @@ struct page;
 /**
  * struct region - one slice of the reservation
  * @word: state word (word.h).
- * @flags: REGION_LOCK, REGION_ZERO, REGION_TABLE.
+ * @flags: REGION_LOCK, REGION_ZERO, REGION_TABLE, REGION_FILL.
  * @pages: region_pages pointers, NULL where there is no page; NULL where the
  *	region has none at all. Region lock while active, the claimer's own
  *	while claimed.
@@ -47,6 +47,8 @@ struct region {
 #define REGION_ZERO 1
 /* It had pages before, so its page table is there. */
 #define REGION_TABLE 2
+/* A POPULATE brings pages for it. */
+#define REGION_FILL 3
 
 /**
  * struct class_queue - released regions of one class, oldest first

@@ -155,6 +155,7 @@ static int unit_try_admit(void *request)
 {
 	struct unit *unit = request;
 	struct segpool_pool *pool = unit->pool;
+	int uncarved;
 	int err;
 
 	if (unit->handle) {
@@ -163,8 +164,11 @@ static int unit_try_admit(void *request)
 	}
 	if (claim_released(unit))
 		return admit_claimed(unit);
-	if (regions_uncarved(pool, unit->nr))
+	uncarved = regions_uncarved(pool, unit->nr);
+	if (!uncarved)
 		return admit_new(unit);
+	if (uncarved == -EAGAIN && !unit->no_descriptors)
+		return uncarved;
 	if (unit->nr == 1 && claim_other_class(unit))
 		return admit_claimed(unit);
 	unit->reason = unit->no_descriptors ?: SEGPOOL_REASON_VIRTUAL;
@@ -309,6 +313,29 @@ err_unclaim:
 	return err;
 }
 
+/* Descriptors for new regions are made before admission, since that may sleep, and fail. */
+static int unit_admit(struct unit *unit)
+{
+	int err;
+
+	do {
+		unit->no_descriptors = regions_prepare(unit->pool, unit->nr);
+		err = admit(unit->pool, unit_try_admit, unit);
+		/* Others have carved the regions that it made descriptors for. */
+	} while (err == -EAGAIN);
+	return err;
+}
+
+/*
+ * Refuses, of neighbours, what the pool may never have at once, before page
+ * arrays are made: for those there is less room, and it is shared by all pools.
+ */
+static bool unit_exceeds_budget(const struct unit *unit)
+{
+	return unit_populates(unit) && unit->nr > 1 &&
+	       (u64)unit->nr * unit->pool->region_pages > READ_ONCE(unit->pool->account.budget);
+}
+
 /* One try to hand a unit out. */
 static int unit_try(struct unit *unit, struct segpool_region *results)
 {
@@ -318,13 +345,15 @@ static int unit_try(struct unit *unit, struct segpool_region *results)
 		return -ENXIO;
 	unit->carved = false;
 	unit->reason = SEGPOOL_REASON_NONE;
-	/* Before admission, since it may sleep, and fail. */
-	unit->no_descriptors = regions_prepare(unit->pool, unit->nr);
+	if (unit_exceeds_budget(unit)) {
+		unit->reason = SEGPOOL_REASON_PHYSICAL;
+		return -ENOMEM;
+	}
 	if (unit_populates(unit))
 		err = unit_alloc_arrays(unit);
 	if (err)
 		return err;
-	err = admit(unit->pool, unit_try_admit, unit);
+	err = unit_admit(unit);
 	if (!err)
 		err = unit_complete(unit, results);
 	if (err && unit_populates(unit))

@@ -156,7 +156,8 @@ static void retain_draw(struct retain *retain, const struct pages_want *want, u3
  * @pool: the pool.
  * @want: where the pages shall go, and how many.
  * @retained: set to how many pages were retained: the first ones of @want.
- * @leaving: set to whether pages were on their way out, which still counted.
+ * @leaving: set to the pages that were on their way out, which still counted, and
+ *	to how many had left before.
  *
  * Takes retained pages and charges what is missing, to the pool and to the
  * ceiling: all or nothing, in one step, so that of two requests of which one
@@ -166,7 +167,7 @@ static void retain_draw(struct retain *retain, const struct pages_want *want, u3
  * Return: SEGPOOL_REASON_NONE, _PHYSICAL or _CEILING.
  */
 enum segpool_reason retain_reserve(struct segpool_pool *pool, const struct pages_want *want,
-				   u32 *retained, bool *leaving)
+				   u32 *retained, struct retain_leaving *leaving)
 {
 	enum segpool_reason reason = SEGPOOL_REASON_PHYSICAL;
 	struct retain *retain = &pool->retain;
@@ -174,7 +175,8 @@ enum segpool_reason retain_reserve(struct segpool_pool *pool, const struct pages
 
 	spin_lock(&retain->lock);
 	*retained = min(want->nr, retain->nr_pages);
-	*leaving = retain->nr_leaving;
+	leaving->nr = retain->nr_leaving;
+	leaving->nr_left = retain->nr_left;
 	if (!account_excess(&pool->account))
 		reason = ceiling_charge(&pool->account, want->nr - *retained);
 	if (!reason) {
@@ -209,27 +211,30 @@ void retained_release(struct segpool_pool *pool, struct page **pages, u32 nr)
 	/* Under the lock, so that who computes with both finds a page in both or in none. */
 	account_drop_retained(&pool->account, nr);
 	retain->nr_leaving -= nr;
-	if (!retain->nr_leaving)
-		wake_up_all(&retain->left);
+	/* Wraps, and is only compared with what it was. */
+	WRITE_ONCE(retain->nr_left, retain->nr_left + nr);
+	wake_up_all(&retain->left);
 	spin_unlock(&retain->lock);
 	budget_wake(pool);
 }
 
 /**
- * retain_wait_leaving() - wait until pages on their way out are gone
+ * retain_wait_leaving() - wait until some of the pages on their way out are gone
  * @pool: the pool.
+ * @leaving: from retain_reserve().
  *
  * They still count against the budget, but are no reason to refuse. Who releases
- * them needs no lock that a caller can hold.
+ * them needs no lock that a caller can hold, and has one magazine of them.
  *
  * Context: sleeps; killable.
- * Return: whether they are; not where the task was killed.
+ * Return: whether there were any, and some are; not where the task was killed.
  */
-bool retain_wait_leaving(struct segpool_pool *pool)
+bool retain_wait_leaving(struct segpool_pool *pool, const struct retain_leaving *leaving)
 {
 	struct retain *retain = &pool->retain;
 
-	return !wait_event_killable(retain->left, !READ_ONCE(retain->nr_leaving));
+	return leaving->nr && !wait_event_killable(retain->left, READ_ONCE(retain->nr_left) !=
+						   leaving->nr_left);
 }
 
 /*
@@ -302,7 +307,7 @@ u64 retain_trim(struct segpool_pool *pool, u64 target, enum segpool_counter coun
 	} while (part && !fatal_signal_pending(current));
 
 	/* Also those that others are giving back. */
-	retain_wait_leaving(pool);
+	wait_event_killable(pool->retain.left, !READ_ONCE(pool->retain.nr_leaving));
 	count(pool, counter, released);
 	return released;
 }

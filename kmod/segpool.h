@@ -6,6 +6,7 @@
  *
  *   setup_lock (mutex)		SETUP happens once
  *   limits_lock (mutex)	one change of a pool's limits at a time
+ *   region fill (bit)		one POPULATE of a region at a time
  *   mmap lock of the owner	for reading; whoever looks at the mapping
  *   region lock (bit)		pages and mapping of one active region
  *   admission (rwsem)		a request takes its region and its budget
@@ -49,6 +50,7 @@ struct file;
 struct inode;
 struct poll_table_struct;
 struct vm_area_struct;
+struct vm_fault;
 
 /*
  * Memory for the module's own use: charged to the caller's memory cgroup, and
@@ -65,7 +67,8 @@ struct vm_area_struct;
  * @magazines: newest first.
  * @nr_pages: pages in @magazines.
  * @nr_leaving: pages on their way to the system, still accounted as retained.
- * @left: woken when @nr_leaving is 0.
+ * @nr_left: how many have gone that way.
+ * @left: woken when @nr_left changes.
  * @closed: the pool is going; nothing is retained any more.
  * @age_work: gives old pages back.
  */
@@ -74,9 +77,20 @@ struct retain {
 	struct list_head magazines;
 	u32 nr_pages;
 	u32 nr_leaving;
+	u32 nr_left;
 	wait_queue_head_t left;
 	bool closed;
 	struct delayed_work age_work;
+};
+
+/**
+ * struct retain_leaving - the pages of a pool that are on their way to the system
+ * @nr: how many are.
+ * @nr_left: how many have been, as in struct retain.
+ */
+struct retain_leaving {
+	u32 nr;
+	u32 nr_left;
 };
 
 /**
@@ -287,7 +301,7 @@ void region_chunks_destroy(struct segpool_pool *pool);
 u32 regions_carved(const struct segpool_pool *pool);
 u32 regions_budget(const struct segpool_pool *pool);
 enum segpool_reason regions_prepare(struct segpool_pool *pool, u32 nr);
-bool regions_uncarved(const struct segpool_pool *pool, u32 nr);
+int regions_uncarved(const struct segpool_pool *pool, u32 nr);
 bool region_carve(struct segpool_pool *pool, u32 class, u32 nr, struct region **regions,
 		  u32 *reason);
 bool region_claim_freed(struct segpool_pool *pool, u32 class, struct region **region);
@@ -299,6 +313,8 @@ void region_retire(struct segpool_pool *pool, struct region *region);
 int region_lock_killable(struct region *region);
 void region_lock(struct region *region);
 void region_unlock(struct region *region);
+int region_fill_begin(struct region *region);
+void region_fill_end(struct region *region);
 
 static inline void region_assert_locked(const struct region *region)
 {
@@ -328,6 +344,7 @@ enum segpool_reason pages_reserve(struct segpool_pool *pool, const struct pages_
 				  u32 *retained);
 int pages_bring(struct segpool_pool *pool, const struct pages_want *want, u32 retained, bool zero);
 void pages_unreserve(struct segpool_pool *pool, const struct pages_want *want, u32 retained);
+bool table_headroom(u32 nr);
 bool region_table_headroom(const struct segpool_pool *pool, const struct region *region);
 struct page **pages_array_alloc(u32 nr, u32 *reason);
 void pages_array_free(struct page **pages, u32 nr);
@@ -344,11 +361,11 @@ void retain_init(struct segpool_pool *pool);
 void retain_close(struct segpool_pool *pool);
 u32 retain_put(struct segpool_pool *pool, struct page **pages, u32 nr);
 enum segpool_reason retain_reserve(struct segpool_pool *pool, const struct pages_want *want,
-				   u32 *retained, bool *leaving);
+				   u32 *retained, struct retain_leaving *leaving);
 u64 retain_trim(struct segpool_pool *pool, u64 target, enum segpool_counter counter);
 void retain_limits_changed(struct segpool_pool *pool);
 void retained_release(struct segpool_pool *pool, struct page **pages, u32 nr);
-bool retain_wait_leaving(struct segpool_pool *pool);
+bool retain_wait_leaving(struct segpool_pool *pool, const struct retain_leaving *leaving);
 
 /* shrink.c */
 int shrink_init(void);
@@ -362,6 +379,7 @@ int map_insert(struct vm_area_struct *vma, struct segpool_pool *pool, u32 index,
 	       struct page **pages, u32 nr);
 void map_zap(struct vm_area_struct *vma, struct segpool_pool *pool, u32 index, u32 first, u32 nr);
 void map_zap_all(struct segpool_pool *pool);
+bool map_has_table(const struct vm_fault *vmf);
 
 /* vma.c */
 int vma_attach(struct segpool_pool *pool, struct vm_area_struct *vma);

@@ -6,6 +6,7 @@
 
 #include <linux/jiffies.h>
 #include <linux/list_lru.h>
+#include <linux/sched/signal.h>
 
 #include "magazine.h"
 #include "segpool.h"
@@ -89,18 +90,26 @@ static unsigned long shrink_scan(struct shrinker *unused, struct shrink_control 
  * shrink_all() - take retained pages from all pools, for one that needs memory
  * @pages: how many are needed.
  *
- * A pool whose lock is busy is passed over.
+ * One magazine after the other: the requests of its pool wait for what is on its
+ * way (retain_wait_leaving()), and so does its end. Stops early at a pool whose
+ * lock is busy.
  *
  * Context: may sleep.
  * Return: how many were taken.
  */
 u64 shrink_all(u64 pages)
 {
-	LIST_HEAD(taken);
+	u64 taken = 0;
+	u64 part;
 
-	list_lru_walk(magazine_list(), magazine_isolate, &taken,
-		      DIV_ROUND_UP(pages, MAGAZINE_PAGES));
-	return magazines_dispose(&taken);
+	do {
+		LIST_HEAD(magazine);
+
+		list_lru_walk(magazine_list(), magazine_isolate, &magazine, 1);
+		part = magazines_dispose(&magazine);
+		taken += part;
+	} while (part && taken < pages && !fatal_signal_pending(current));
+	return taken;
 }
 
 int shrink_init(void)

@@ -39,8 +39,12 @@ static vm_fault_t fault_active(struct vm_fault *vmf, struct segpool_pool *pool,
 	 * Somebody else who looks at the owner's memory brings nothing: it
 	 * would be charged to the wrong memory cgroup.
 	 */
-	if (!page && vmf->flags & FAULT_FLAG_REMOTE)
+	if (!page && current->mm != pool->mm)
 		return VM_FAULT_SIGBUS;
+	if (!map_has_table(vmf) && !table_headroom(1)) {
+		count_refusal(pool, word_class(region_word(region)), SEGPOOL_REASON_SYSTEM);
+		return VM_FAULT_SIGBUS;
+	}
 
 	if (!region->pages)
 		region->pages = pages_array_alloc(pool->region_pages, &reason);
@@ -68,7 +72,9 @@ static vm_fault_t fault_active(struct vm_fault *vmf, struct segpool_pool *pool,
 	if (!region->pages[index]) {
 		region->pages[index] = page;
 		region->nr_pages++;
-		set_bit(REGION_TABLE, &region->flags);
+		/* There is one more of its tables; it has no other. */
+		if (pool_region_size(pool) <= PMD_SIZE)
+			set_bit(REGION_TABLE, &region->flags);
 	}
 	return VM_FAULT_NOPAGE;
 }
@@ -86,9 +92,9 @@ static vm_fault_t vma_fault(struct vm_fault *vmf)
 	if (region) {
 		/*
 		 * Not killable: who holds the lock maps or unmaps one region,
-		 * or is another fault that brings one page. The address may lie in the
-		 * VMA's copy that a failing mremap() had made; only the
-		 * original may be filled.
+		 * or is another fault that brings one page, which can be killed.
+		 * The address may lie in the VMA's copy that a failing mremap()
+		 * had made; only the original may be filled.
 		 */
 		region_lock(region);
 		if (word_state(region_word(region)) == REGION_ACTIVE &&

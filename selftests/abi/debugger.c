@@ -142,6 +142,24 @@ TEST_F(debugger, looking_allocates_nothing)
 	EXPECT_EQ(metadata, sp_module_counter("metadata_bytes"));
 }
 
+/* Who looks at its own memory in the way of a debugger gets what a touch would get. */
+TEST(own_look_brings_a_page)
+{
+	struct segpool_region region;
+	struct iovec from, to;
+	struct sp_pool pool;
+	long word = WORD_A;
+
+	ASSERT_EQ(0, sp_pool_make(&pool, SEGPOOL_MODE_PINNABLE, REGION, BUDGET, BUDGET, BUDGET));
+	ASSERT_EQ(1, sp_alloc(pool.fd, 0, SEGPOOL_ZERO, 1, &region));
+	from = (struct iovec){ .iov_base = &word, .iov_len = sizeof(word) };
+	to = (struct iovec){ .iov_base = sp_region_at(&pool, &region), .iov_len = sizeof(word) };
+	EXPECT_EQ(sizeof(word), process_vm_writev(getpid(), &from, 1, &to, 1, 0));
+	EXPECT_EQ(SP_PAGE, sp_counter(pool.fd, SEGPOOL_C_PHYSICAL_BYTES));
+	EXPECT_EQ(WORD_A, *(volatile long *)to.iov_base);
+	sp_pool_close(&pool);
+}
+
 TEST_F(debugger, released_regions_are_not_readable)
 {
 	char byte[64], path[64];

@@ -281,4 +281,91 @@ TEST_F(exact, fault_against_alloc)
 	expect_unnoticed(_metadata, self, &contest);
 }
 
+/* Several threads that are to do the same at the same time, again and again. */
+struct together {
+	struct sp_pool pool;
+	struct segpool_region region;
+	pthread_barrier_t barrier;
+	atomic_uint refused, ready;
+};
+
+/* At the same instant, which those that sleep at a barrier do not leave at. */
+static void meet(struct together *together, unsigned int members)
+{
+	unsigned int last = (together->ready++ / members + 1) * members;
+
+	while (together->ready < last)
+		;
+}
+
+#define NEIGHBOURS	64U
+#define CARVING_ROUNDS	30
+
+static void carve(void *argument, unsigned int member)
+{
+	struct together *together = argument;
+	struct segpool_region regions[NEIGHBOURS];
+	unsigned int round;
+
+	for (round = 0; round < CARVING_ROUNDS; round++) {
+		if (!member)
+			together->refused += sp_pool_make(&together->pool, SEGPOOL_MODE_STRICT, SP_SMALL,
+							  2 * NEIGHBOURS * SP_SMALL,
+							  2 * NEIGHBOURS * SP_SMALL, 0) != 0;
+		pthread_barrier_wait(&together->barrier);
+		meet(together, 2);
+		together->refused += sp_alloc(together->pool.fd, 0,
+					      SEGPOOL_CONTIGUOUS | SEGPOOL_POPULATE, NEIGHBOURS,
+					      regions) != (int)NEIGHBOURS;
+		pthread_barrier_wait(&together->barrier);
+		if (!member)
+			sp_pool_close(&together->pool);
+	}
+}
+
+/* There is room for both; who comes second needs descriptors that nobody has made yet. */
+TEST(new_neighbours_of_two_threads)
+{
+	struct together together = { .refused = 0 };
+
+	pthread_barrier_init(&together.barrier, NULL, 2);
+	sp_team_run(2, carve, &together);
+	EXPECT_EQ(0, together.refused);
+}
+
+#define POPULATE_ROUNDS	200
+
+static void populate(void *argument, unsigned int member)
+{
+	struct together *together = argument;
+	struct segpool_range range = { .handle = together->region.handle, .length = SP_SMALL };
+	int fd = together->pool.fd;
+	struct segpool_ranges call;
+	unsigned int round;
+
+	for (round = 0; round < POPULATE_ROUNDS; round++) {
+		if (!member)
+			together->refused += sp_discard(fd, together->region.handle, 0, SP_SMALL,
+							round % 2 ? SEGPOOL_NOW : 0) != 0;
+		pthread_barrier_wait(&together->barrier);
+		call = (struct segpool_ranges){ .size = sizeof(call), .flags = SEGPOOL_WAIT,
+						.count = 1, .ranges = (uintptr_t)&range,
+						.timeout_ms = round % 3 ? 0 : 10000 };
+		together->refused += sp_ioctl(fd, SEGPOOL_IOC_POPULATE, &call) != 0;
+		pthread_barrier_wait(&together->barrier);
+	}
+}
+
+/* Two back the same pages, for which there is budget once. */
+TEST_F(exact, populate_against_populate)
+{
+	struct together together = { .pool = self->pool, .region = self->regions[0] };
+
+	pthread_barrier_init(&together.barrier, NULL, 2);
+	sp_team_run(2, populate, &together);
+	EXPECT_EQ(0, together.refused);
+	EXPECT_EQ(0, sp_counter(self->pool.fd, SEGPOOL_C_WAITS));
+	EXPECT_NO_DRIFT(&self->pool);
+}
+
 TEST_HARNESS_MAIN

@@ -34,16 +34,12 @@ static const struct run_option options[] = {
 };
 
 /*
- * So many processes go through a case after one that warms up. One page or one object
- * lost by each is more than is tolerated; the kernel's own caches were seen to grow by
- * two pages meanwhile.
+ * After one that warms up, processes go through a case until nothing is left of them,
+ * or so many have. One page or one object lost by each is more than is tolerated; the
+ * kernel's own caches were seen to grow by two pages meanwhile.
  */
 #define JUDGED		4
 #define TOLERATED	(3 * SP_PAGE)
-/* Where kmemleak looks for what is lost, and page_owner for pages (selftests/afterwards). */
-#define JUDGED_BY_OTHERS	1
-
-static unsigned int judged = JUDGED;
 
 struct job {
 	const struct fault_case *what;
@@ -89,11 +85,11 @@ static const char *job_run(struct job *job, uint64_t *lost)
 	static char text[96];
 
 	leak_mark(&leak);
-	for (job->number = 1; job->number <= judged && !wrong; job->number++) {
+	*lost = 1;
+	for (job->number = 1; job->number <= JUDGED && *lost && !wrong; job->number++) {
 		wrong = job_run_once(job);
-		leak_next(&leak);
+		*lost = leak_bytes(&leak, TOLERATED);
 	}
-	*lost = leak_bytes(&leak, TOLERATED);
 	snprintf(text, sizeof(text), "%llu bytes are lost", (unsigned long long)*lost);
 	return wrong ?: *lost > TOLERATED ? text : NULL;
 }
@@ -178,8 +174,6 @@ int main(int argc, char **argv)
 		ksft_exit_fail_perror("mmap");
 	ksft_set_plan(test_all(NULL) + 2);
 	no_kmemleak = leak_scan_begin();
-	if (!no_kmemleak)
-		judged = JUDGED_BY_OTHERS;
 	leak_begin(&leak);
 	if (!leak.works)
 		ksft_print_msg("no memory cgroups: lost pages go unnoticed\n");

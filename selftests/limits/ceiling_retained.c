@@ -130,6 +130,17 @@ TEST_F(retained, neighbours)
 	expect_rest_can_be_trimmed(_metadata, self);
 }
 
+/* A request of more than a portion's pages, of which one is missing. */
+TEST_F(retained, no_more_than_is_missing)
+{
+	struct segpool_alloc call = { .flags = SEGPOOL_POPULATE | SEGPOOL_CONTIGUOUS, .count = 3 };
+	unsigned int mib = (3 * SP_MIB + (RETAINED_PAGES + 1) * SP_PAGE) / SP_MIB;
+
+	ASSERT_EQ(0, sp_set_module_parameter("ceiling_mib", mib));
+	EXPECT_EQ(0, sp_alloc_call(self->taker.fd, &call, self->taken));
+	EXPECT_EQ(portions[0], sp_counter(self->keeper.fd, SEGPOOL_C_SHRUNK_PAGES));
+}
+
 /* By faults, page by page. */
 TEST_F(retained, faults)
 {

@@ -56,6 +56,19 @@ TEST_F(metadata, arrays_for_single_pages)
 	EXPECT_EQ(0, sp_populate(self->pool.fd, self->regions[populated].handle, 0, SP_PAGE, 0));
 }
 
+/* What the pool may never have takes no arrays from others, not even for a moment. */
+TEST_F(metadata, neighbours_beyond_the_budget)
+{
+	struct segpool_alloc call = { .flags = SEGPOOL_POPULATE | SEGPOOL_CONTIGUOUS,
+				      .count = REGIONS };
+
+	ASSERT_EQ(0, sp_pool_make(&self->pool, SEGPOOL_MODE_STRICT, REGION, REGIONS * REGION,
+				  (REGIONS - 1) * REGION, 0));
+	EXPECT_EQ(-ENOMEM, sp_alloc_call(self->pool.fd, &call, self->regions));
+	EXPECT_EQ(SEGPOOL_REASON_PHYSICAL, call.reason);
+	EXPECT_EQ(0, sp_counter(self->pool.fd, SEGPOOL_C_REFUSED_CEILING));
+}
+
 TEST_F(metadata, descriptors_of_unused_regions)
 {
 	struct segpool_alloc call;
