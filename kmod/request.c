@@ -26,6 +26,7 @@
  * @carved: @regions were carved for this request.
  * @regions: the regions.
  * @pages: a page array for each, with SEGPOOL_POPULATE.
+ * @too_many: they would have more pages than the budget; there are no arrays.
  * @retained: so many of the pages are there already, once it is admitted.
  * @reason: why it was refused.
  * @no_descriptors: why no new region can be carved although there is room.
@@ -37,6 +38,7 @@ struct unit {
 	u32 nr;
 	u64 handle;
 	bool carved;
+	bool too_many;
 	struct region **regions;
 	struct page ***pages;
 	u32 retained;
@@ -118,7 +120,10 @@ static int unit_reserve(struct unit *unit)
 
 	if (!unit_populates(unit))
 		return 0;
-	unit->reason = pages_reserve(unit->pool, &want, &unit->retained);
+	if (unit->too_many)
+		unit->reason = SEGPOOL_REASON_PHYSICAL;
+	else
+		unit->reason = pages_reserve(unit->pool, &want, &unit->retained);
 	return unit->reason ? -ENOMEM : 0;
 }
 
@@ -327,8 +332,8 @@ static int unit_admit(struct unit *unit)
 }
 
 /*
- * Refuses, of neighbours, what the pool may never have at once, before page
- * arrays are made: for those there is less room, and it is shared by all pools.
+ * Neighbours with more pages than the pool may ever have: no arrays are made for
+ * those, since the room for arrays is small, and shared by all pools.
  */
 static bool unit_exceeds_budget(const struct unit *unit)
 {
@@ -345,18 +350,15 @@ static int unit_try(struct unit *unit, struct segpool_region *results)
 		return -ENXIO;
 	unit->carved = false;
 	unit->reason = SEGPOOL_REASON_NONE;
-	if (unit_exceeds_budget(unit)) {
-		unit->reason = SEGPOOL_REASON_PHYSICAL;
-		return -ENOMEM;
-	}
-	if (unit_populates(unit))
+	unit->too_many = unit_exceeds_budget(unit);
+	if (unit_populates(unit) && !unit->too_many)
 		err = unit_alloc_arrays(unit);
 	if (err)
 		return err;
 	err = unit_admit(unit);
 	if (!err)
 		err = unit_complete(unit, results);
-	if (err && unit_populates(unit))
+	if (err && unit_populates(unit) && !unit->too_many)
 		unit_free_arrays(unit);
 	return err;
 }

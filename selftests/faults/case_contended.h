@@ -191,6 +191,8 @@ static const struct contended_place contended_places[] = {
 	  .under = "range_discard+" },
 	{ "populate_waits_for_the_region", REGION_LOCK(with_full_regions), .wait = wait_populate,
 	  .under = "range_populate+" },
+	{ "populate_waits_for_another", ONE_BIG_REGION(with_full_regions), .hold = hold_region,
+	  .wait = wait_populate, .in = "region_fill_begin+", .under = "range_populate+" },
 	{ "free_waits_for_the_region", REGION_LOCK(with_stale_handle), .wait = wait_free_stale,
 	  .under = "region_release+" },
 	{ "debugger_waits_for_the_region", REGION_LOCK(with_full_regions), .wait = wait_debugger,
@@ -212,7 +214,7 @@ static const struct contended_place contended_places[] = {
 	  .hold = ask_for_neighbours, .wait = ask_for_neighbours, .in = "",
 	  .under = "request_alloc+", .places = 2 },
 	{ "trim_waits_for_leaving_pages", ONE_BIG_REGION(NULL), .hold = hold_leaving_pages,
-	  .wait = wait_trim, .in = "retain_wait_leaving+", .under = "retain_trim+" },
+	  .wait = wait_trim, .in = "retain_trim+", .under = "segpool_ioctl+" },
 	/* Small, so that a turn is short in which both get their pages one after the other. */
 	{ "alloc_waits_for_leaving_pages",
 	  .what = { .stage = SCENE_MAPPED, .prepare = with_budget_for_one, .regions = 2,

@@ -9,24 +9,9 @@
 /* A killed or exiting process may still be on its way out. */
 #define GAUGES_WAIT_MS	60000
 
-/* In one look at the file, since the programs look after each attempt. */
 static int gauges_are_zero(void *unused SP_UNUSED)
 {
-	static const char *const gauges[] = {
-		"pools ", "ceiling_used_bytes ", "metadata_bytes ", "virtual_bytes ",
-		"physical_bytes ", "retained_bytes ", "waiters ",
-	};
-	char text[4096], *at;
-	unsigned int i;
-
-	if (sp_read_file(SP_DEBUGFS "/counters", text, sizeof(text)) <= 0)
-		return 0;
-	for (i = 0; i < ARRAY_SIZE(gauges); i++) {
-		at = strncmp(text, gauges[i], strlen(gauges[i])) ? strstr(text, gauges[i]) : text;
-		if (!at || strtoull(at + strlen(gauges[i]), NULL, 10))
-			return 0;
-	}
-	return 1;
+	return !sp_gauge_left();
 }
 
 /*
@@ -49,11 +34,17 @@ static SP_UNUSED const char *gauges_memory(uint64_t before)
 	       NULL : "memory is missing";
 }
 
-/* NULL, or that something is still in use. */
+/* NULL, or what is still in use. */
 static SP_UNUSED const char *gauges_left(void)
 {
-	return sp_wait_until(gauges_are_zero, NULL, GAUGES_WAIT_MS) ?
-	       NULL : "the module's gauges are not 0 although no pool is left";
+	static char text[96];
+	const char *left;
+
+	if (sp_wait_until(gauges_are_zero, NULL, GAUGES_WAIT_MS))
+		return NULL;
+	left = sp_gauge_left();
+	snprintf(text, sizeof(text), "no pool is left, but %s is not 0", left ?: "a gauge");
+	return text;
 }
 
 #endif /* SEGPOOL_FAULTS_GAUGES_H */

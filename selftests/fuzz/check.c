@@ -68,34 +68,27 @@ void check_pool(struct world *world, const struct pool_slot *pool)
 		problem_note(world->shared, "%s", drift);
 }
 
-static const char *const gauges[] = {
-	"virtual_bytes", "physical_bytes", "retained_bytes", "waiters", "regions_active",
-	"regions_freed", "pools", "ceiling_used_bytes", "metadata_bytes",
-};
-
-#define NR_GAUGES (sizeof(gauges) / sizeof(gauges[0]))
-
 /* What the gauges are while no pool is open: 0, unless a defect was found already. */
-static uint64_t baseline[NR_GAUGES];
+static uint64_t baseline[SP_NR_GAUGES];
 
 /* Is nothing left of the pools? Names what is. */
 static int module_is_empty(void *left)
 {
 	size_t i;
 
-	for (i = 0; i < NR_GAUGES; i++)
-		if (sp_module_counter(gauges[i]) != baseline[i])
+	for (i = 0; i < SP_NR_GAUGES; i++)
+		if (sp_module_counter(sp_gauges[i]) != baseline[i])
 			break;
-	*(const char **)left = i < NR_GAUGES ? gauges[i] : NULL;
-	return i == NR_GAUGES;
+	*(const char **)left = i < SP_NR_GAUGES ? sp_gauges[i] : NULL;
+	return i == SP_NR_GAUGES;
 }
 
 void check_baseline(void)
 {
 	size_t i;
 
-	for (i = 0; i < NR_GAUGES; i++)
-		baseline[i] = sp_module_counter(gauges[i]);
+	for (i = 0; i < SP_NR_GAUGES; i++)
+		baseline[i] = sp_module_counter(sp_gauges[i]);
 }
 
 /* No pool is open: every gauge must come to 0, and the kernel must have nothing to say. */

@@ -15,12 +15,6 @@
 #define SLACK_PAGES		128
 #define SLACK_PAGES_KASAN	8192
 
-/* Gauges of the module that are 0 when no pool is there. */
-static const char *const gauges[] = {
-	"virtual_bytes", "physical_bytes", "retained_bytes", "regions_active", "regions_freed",
-	"waiters", "pools", "ceiling_used_bytes",
-};
-
 /* The sum of all numbers that follow @name. */
 static uint64_t sum_of(const char *path, const char *format)
 {
@@ -103,23 +97,13 @@ void leftovers_before(struct leftovers *before)
 	measure(before);
 }
 
-static const char *gauge_left(void)
-{
-	uint32_t i;
-
-	for (i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
-		if (sp_module_counter(gauges[i]))
-			return gauges[i];
-	return NULL;
-}
-
 static bool is_as_before(const struct leftovers *before, struct leftovers *now)
 {
 	static uint64_t slack;
 
 	if (!slack)
 		slack = sp_kernel_has("kasan_report") ? SLACK_PAGES_KASAN : SLACK_PAGES;
-	if (gauge_left())
+	if (sp_gauge_left())
 		return false;
 	measure(now);
 	return (int64_t)(now->pages - before->pages) <= (int64_t)slack &&
@@ -139,7 +123,7 @@ bool leftovers_none(const struct leftovers *before, unsigned int timeout_ms)
 			sp_sleep_ms(20);
 			continue;
 		}
-		gauge = gauge_left();
+		gauge = sp_gauge_left();
 		printf("# MISMATCH: the pools are gone, but %s; pages that nobody accounts for: "
 		       "%lld before, %lld now; vmalloc areas: %llu, %llu; pools in debugfs: "
 		       "%llu, %llu\n",

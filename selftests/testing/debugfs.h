@@ -33,6 +33,32 @@ static SP_UNUSED uint64_t sp_module_counter(const char *name)
 	return sp_file_value(SP_DEBUGFS "/counters", name);
 }
 
+/* What is 0 while no pool is open. */
+static const char *const sp_gauges[] SP_UNUSED = {
+	"virtual_bytes", "physical_bytes", "retained_bytes", "regions_active", "regions_freed",
+	"waiters", "pools", "ceiling_used_bytes", "metadata_bytes",
+};
+
+#define SP_NR_GAUGES	(sizeof(sp_gauges) / sizeof(sp_gauges[0]))
+
+/* The name of a gauge that is not 0, or NULL. In one look at the file, since some look often. */
+static SP_UNUSED const char *sp_gauge_left(void)
+{
+	char text[4096], name[64], *at;
+	unsigned int i;
+
+	text[0] = '\n';
+	if (sp_read_file(SP_DEBUGFS "/counters", text + 1, sizeof(text) - 1) <= 0)
+		return "the file of the counters";
+	for (i = 0; i < SP_NR_GAUGES; i++) {
+		snprintf(name, sizeof(name), "\n%s ", sp_gauges[i]);
+		at = strstr(text, name);
+		if (!at || strtoull(at + strlen(name), NULL, 10))
+			return sp_gauges[i];
+	}
+	return NULL;
+}
+
 static SP_UNUSED void sp_pool_path(char *path, size_t size, uint32_t id, const char *file)
 {
 	snprintf(path, size, SP_DEBUGFS "/pool/%u%s%s", id, file[0] ? "/" : "", file);
