@@ -156,7 +156,8 @@ TEST_F(carved, released_regions_keep_nothing_of_their_pages)
 	usage_read(&before);
 	for (i = 0; i < 1000; i++)
 		ASSERT_EQ(0, sp_populate(self->pool.fd, self->regions[i].handle, 0, SMALL, 0));
-	EXPECT_LT((int64_t)(1000 * SMALL), usage_since(&before));
+	/* More than that, were it not for what others give back meanwhile. */
+	EXPECT_LT((int64_t)(1000 * SMALL - SLACK), usage_since(&before));
 	ASSERT_EQ(0, sp_free_regions(self->pool.fd, self->regions, 1000, SEGPOOL_NOW));
 	/* Page tables of 64 MB and slabs may stay. */
 	EXPECT_GE((int64_t)SP_MIB, usage_since(&before));

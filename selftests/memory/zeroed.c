@@ -12,8 +12,8 @@
 #include "../testing_memory.h"
 #include "testing_harness.h"
 
-#define REGIONS		16
-#define DIRTY_BYTES	(128 * SP_MIB)
+#define REGIONS		8
+#define DIRTY_BYTES	(48 * SP_MIB)
 #define SECRET		0x5ec7e75ec7e75ec7ULL
 
 static int dirty_memory(void *unused)

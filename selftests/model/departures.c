@@ -8,8 +8,6 @@
 
 /* What has a reason to go is counted a moment before or after it is gone. */
 #define DEPARTURE_MS	5000
-/* What was counted for its age may have been counted before the clock moved on. */
-#define CLOCK_MS	50
 
 /**
  * struct departures - retained pages that went by age or by the shrinker
@@ -53,8 +51,6 @@ static bool check_reasons(struct actor *actor, uint32_t number, const struct dep
 {
 	const struct ref_pool *pool = &actor->pool[number];
 
-	if (departures->aged && departures->aged > (int64_t)kept_old(pool))
-		sp_sleep_ms(CLOCK_MS);
 	if (departures->aged && departures->aged > (int64_t)kept_old(pool))
 		mismatch(actor, "pool %u: %lld pages went for their age, %llu were old enough",
 			 number, (long long)departures->aged,

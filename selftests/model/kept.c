@@ -10,7 +10,11 @@
 /* The module counts in the kernel's ticks, which are 10 ms at most, and rounds once each way. */
 #define AGE_SLACK_MS 30
 
-/* Milliseconds by the clock that the kernel moves on with its ticks, late ones included. */
+/*
+ * Milliseconds by the clock that the kernel moves on with its ticks, late ones included:
+ * pages have been there since then by the module's clock, or for less long. How late it
+ * is by now the precise clock says, which the ticks may lag behind but never pass.
+ */
 uint64_t ticks_ms(void)
 {
 	struct timespec now;
@@ -92,7 +96,7 @@ static void condemn(const struct ref_pool *pool, struct kept *kept, uint64_t now
 /* The age is about to change: what has reached the present one may still go for it. */
 void kept_condemn(struct ref_pool *pool)
 {
-	uint64_t now = ticks_ms();
+	uint64_t now = sp_now_ms();
 
 	condemn(pool, &pool->kept, now);
 	condemn(pool, &pool->kept_before, now);
@@ -102,7 +106,7 @@ void kept_condemn(struct ref_pool *pool)
 uint64_t kept_old(const struct ref_pool *pool)
 {
 	const struct kept *kept = &pool->kept, *before = &pool->kept_before;
-	uint64_t old = 0, now = ticks_ms();
+	uint64_t old = 0, now = sp_now_ms();
 	uint32_t i;
 
 	for (i = 0; i < before->nr; i++)

@@ -317,6 +317,8 @@ TEST_F(marked, write_protection_by_userfaultfd_harms_nobody)
 	struct segpool_region region;
 	int error, protection = protect_everything(&self->pool);
 
+	if (protection < 0)
+		SKIP(return, "this kernel registers no special mapping with userfaultfd");
 	sp_touch_write(sp_region_at(&self->pool, &self->region));
 	EXPECT_EQ(0, sp_discard(self->pool.fd, self->region.handle, 0, REGION / 2, 0));
 	sp_touch_write(sp_region_at(&self->pool, &self->region));
