@@ -73,11 +73,13 @@ static void adjust_kept(struct ref_pool *pool, int64_t deficit)
 static void adopt_departures(struct ref_pool *pool, const struct departures *departures,
 			     const uint64_t *got)
 {
-	int64_t gone = departures->aged + departures->shrunk;
+	int64_t counted = departures->aged + departures->shrunk;
+	/* Where pages had left before the request, it could neither use nor trim them. */
+	int64_t left = departures->deficit + departures->fewer + departures->less_trimmed;
 
-	if (!gone && !to_be_explained(departures))
+	if (!counted && !to_be_explained(departures))
 		return;
-	pool->departing = larger(0, pool->departing + gone - larger(0, departures->deficit));
+	pool->departing = larger(0, pool->departing + counted - left);
 	pool->events[SEGPOOL_C_AGED_PAGES] = got[SEGPOOL_C_AGED_PAGES];
 	pool->events[SEGPOOL_C_SHRUNK_PAGES] = got[SEGPOOL_C_SHRUNK_PAGES];
 	pool->events[SEGPOOL_C_RETAINED_REUSED_PAGES] -= departures->fewer;
