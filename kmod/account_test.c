@@ -27,13 +27,17 @@ static void expect_owned(struct kunit *test, const struct account *account, u64 
 static void check_charge(struct kunit *test, u64 physical, u64 retained, u64 budget, u64 pages,
 			 bool fits)
 {
+	atomic64_t shared = ATOMIC64_INIT(0);
 	struct account account;
 
 	account_set(&account, physical, retained, budget);
-	KUNIT_EXPECT_EQ_MSG(test, !!account_charge(&account, pages), fits,
+	KUNIT_EXPECT_EQ_MSG(test, account_charge_both(&account, pages, &shared, U64_MAX),
+			    fits ? SEGPOOL_REASON_NONE : SEGPOOL_REASON_PHYSICAL,
 			    "%llu physical, %llu retained, budget %llu, %llu more", physical,
 			    retained, budget, pages);
 	expect_owned(test, &account, fits ? physical + pages : physical, retained);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&account.physical_peak),
+			fits ? (s64)(physical + pages) : 0);
 }
 
 static void charge_up_to_the_budget(struct kunit *test)

@@ -312,7 +312,6 @@ static void carve(void *argument, unsigned int member)
 			together->refused += sp_pool_make(&together->pool, SEGPOOL_MODE_STRICT, SP_SMALL,
 							  2 * NEIGHBOURS * SP_SMALL,
 							  2 * NEIGHBOURS * SP_SMALL, 0) != 0;
-		pthread_barrier_wait(&together->barrier);
 		meet(together, 2);
 		together->refused += sp_alloc(together->pool.fd, 0,
 					      SEGPOOL_CONTIGUOUS | SEGPOOL_POPULATE, NEIGHBOURS,

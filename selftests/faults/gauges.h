@@ -9,9 +9,11 @@
 /* A killed or exiting process may still be on its way out. */
 #define GAUGES_WAIT_MS	60000
 
-static int gauges_are_zero(void *unused SP_UNUSED)
+/* Names the one that is not. */
+static int gauges_are_zero(void *left)
 {
-	return !sp_gauge_left();
+	*(const char **)left = sp_gauge_left();
+	return !*(const char **)left;
 }
 
 /*
@@ -40,10 +42,9 @@ static SP_UNUSED const char *gauges_left(void)
 	static char text[96];
 	const char *left;
 
-	if (sp_wait_until(gauges_are_zero, NULL, GAUGES_WAIT_MS))
+	if (sp_wait_until(gauges_are_zero, &left, GAUGES_WAIT_MS))
 		return NULL;
-	left = sp_gauge_left();
-	snprintf(text, sizeof(text), "no pool is left, but %s is not 0", left ?: "a gauge");
+	snprintf(text, sizeof(text), "no pool is left, but %s is not 0", left);
 	return text;
 }
 
