@@ -22,6 +22,7 @@ help:
 		"make selftests       the test programs, in build/selftests" \
 		"make demo-host       the demo on this machine's kernel, with segpool.ko loaded" \
 		"make bench           counts the instructions of each operation in a guest" \
+		"make bench-host      times the same on this machine, in pools too if the module is loaded" \
 		"make mutants         breaks the module in one place at a time: do tests notice?" \
 		"make shell           a guest's shell, module loaded (KERNEL=6.12, MEM=4G, SMP=4)" \
 		"make lint            sparse, checkpatch and shellcheck" \
@@ -64,6 +65,9 @@ coverage:
 bench:
 	@selftests/bench/run
 
+bench-host:
+	@selftests/bench/run --host
+
 mutants:
 	@selftests/mutants/run
 
@@ -90,5 +94,5 @@ clean:
 distclean-cache: clean
 	rm -rf "$${SEGPOOL_CACHE:-$$HOME/.cache/segpool}"
 
-.PHONY: help all modules lib selftests demo demo-host check check-debug soak coverage bench mutants shell lint \
+.PHONY: help all modules lib selftests demo demo-host check check-debug soak coverage bench bench-host mutants shell lint \
 	install uninstall clean distclean-cache

@@ -99,14 +99,6 @@ static inline void account_uncharge(struct account *account, u64 pages)
 	atomic64_sub(pages, &account->owned);
 }
 
-/* Physical pages become retained ones. */
-static inline void account_retain(struct account *account, u64 pages)
-{
-	u64 owned = atomic64_add_return((pages << 32) - pages, &account->owned);
-
-	peak_raise(&account->retained_peak, owned_retained(owned));
-}
-
 /* Retained pages become physical ones. */
 static inline void account_unretain(struct account *account, u64 pages)
 {
@@ -115,10 +107,59 @@ static inline void account_unretain(struct account *account, u64 pages)
 	peak_raise(&account->physical_peak, owned_physical(owned));
 }
 
+/**
+ * account_try_retain() - physical pages become retained ones, all or none
+ * @account: the pool's.
+ * @pages: how many, at least 1.
+ * @limit: of the retained pages.
+ *
+ * Return: whether they are retained now: not where that would exceed @limit, or the
+ * pool is above its budget.
+ */
+static inline bool account_try_retain(struct account *account, u64 pages, u64 limit)
+{
+	s64 owned = account_read(account);
+
+	do {
+		if (!amount_fits(owned_retained(owned), pages, limit) ||
+		    owned_total(owned) > READ_ONCE(account->budget))
+			return false;
+	} while (!atomic64_try_cmpxchg(&account->owned, &owned, owned + (pages << 32) - pages));
+	peak_raise(&account->retained_peak, owned_retained(owned) + pages);
+	return true;
+}
+
+/**
+ * account_try_unretain() - retained pages become physical ones, all or none
+ * @account: the pool's.
+ * @pages: how many, at least 1; that many are retained.
+ *
+ * Return: whether they are physical now: not where the physical ones alone would exceed
+ * the budget, which happens only after it was lowered.
+ */
+static inline bool account_try_unretain(struct account *account, u64 pages)
+{
+	s64 owned = account_read(account);
+
+	do {
+		if (!amount_fits(owned_physical(owned), pages, READ_ONCE(account->budget)))
+			return false;
+	} while (!atomic64_try_cmpxchg(&account->owned, &owned, owned - (pages << 32) + pages));
+	peak_raise(&account->physical_peak, owned_physical(owned) + pages);
+	return true;
+}
+
 /* Retained pages have left the pool. */
 static inline void account_drop_retained(struct account *account, u64 pages)
 {
 	atomic64_sub(pages << 32, &account->owned);
+}
+
+/* Would @pages fit, if no page were retained? */
+static inline bool account_could_fit(const struct account *account, u64 pages)
+{
+	return amount_fits(owned_physical(account_read(account)), pages,
+			   READ_ONCE(account->budget));
 }
 
 /* How many more pages may be retained, with @limit as their limit. */
@@ -187,7 +228,7 @@ static inline enum segpool_reason account_charge_both(struct account *account, u
 		account_uncharge(account, pages);
 		return SEGPOOL_REASON_CEILING;
 	}
-	/* Not before: what is refused was never there. */
+	/* Not before: what the ceiling refuses was never there. */
 	peak_raise(&account->physical_peak, owned_physical(charged));
 	return SEGPOOL_REASON_NONE;
 }

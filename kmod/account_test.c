@@ -68,18 +68,23 @@ static void charge_near_the_largest_numbers(struct kunit *test)
 	check_charge(test, 1, 0, U32_MAX, U32_MAX, false);
 }
 
+static void retain(struct kunit *test, struct account *account, u64 pages)
+{
+	KUNIT_EXPECT_TRUE(test, account_try_retain(account, pages, U64_MAX));
+}
+
 /* No carry from one half of the word into the other. */
 static void all_pages_move_at_once(struct kunit *test)
 {
 	struct account account;
 
 	account_set(&account, U32_MAX, 0, U32_MAX);
-	account_retain(&account, U32_MAX);
+	retain(test, &account, U32_MAX);
 	expect_owned(test, &account, 0, U32_MAX);
 	KUNIT_EXPECT_EQ(test, account_charge(&account, 1), 0ULL);
 	account_unretain(&account, U32_MAX);
 	expect_owned(test, &account, U32_MAX, 0);
-	account_retain(&account, U32_MAX - 1);
+	retain(test, &account, U32_MAX - 1);
 	account_uncharge(&account, 1);
 	account_drop_retained(&account, U32_MAX - 1);
 	expect_owned(test, &account, 0, 0);
@@ -101,10 +106,10 @@ static void peaks_only_rise(struct kunit *test)
 
 	account_set(&account, 0, 0, 10);
 	expect_charge(test, &account, 6, 6, SEGPOOL_REASON_NONE);
-	account_retain(&account, 4);
+	retain(test, &account, 4);
 	account_drop_retained(&account, 4);
 	expect_charge(test, &account, 1, 1, SEGPOOL_REASON_NONE);
-	account_retain(&account, 1);
+	retain(test, &account, 1);
 	KUNIT_EXPECT_EQ(test, atomic64_read(&account.physical_peak), 6LL);
 	KUNIT_EXPECT_EQ(test, atomic64_read(&account.retained_peak), 4LL);
 	account_unretain(&account, 1);
@@ -211,9 +216,10 @@ struct plain {
 	u64 retained;
 };
 
-enum { CHARGE_1, CHARGE_2, UNCHARGE, RETAIN, UNRETAIN, DROP, NR_STEPS };
+enum { CHARGE_1, CHARGE_2, UNCHARGE, UNRETAIN, DROP, TRY_RETAIN, TRY_UNRETAIN, NR_STEPS };
 
 #define PLAIN_BUDGET 3
+#define PLAIN_LIMIT 2
 
 static void do_step(struct kunit *test, struct account *account, struct plain *plain, u32 step)
 {
@@ -226,10 +232,6 @@ static void do_step(struct kunit *test, struct account *account, struct plain *p
 	} else if (step == UNCHARGE && plain->physical) {
 		account_uncharge(account, 1);
 		plain->physical--;
-	} else if (step == RETAIN && plain->physical) {
-		account_retain(account, 1);
-		plain->physical--;
-		plain->retained++;
 	} else if (step == UNRETAIN && plain->retained) {
 		account_unretain(account, 1);
 		plain->retained--;
@@ -237,6 +239,15 @@ static void do_step(struct kunit *test, struct account *account, struct plain *p
 	} else if (step == DROP && plain->retained) {
 		account_drop_retained(account, 1);
 		plain->retained--;
+	} else if (step == TRY_RETAIN && plain->physical) {
+		fits = plain->retained < PLAIN_LIMIT;
+		KUNIT_ASSERT_EQ(test, account_try_retain(account, 1, PLAIN_LIMIT), fits);
+		plain->physical -= fits;
+		plain->retained += fits;
+	} else if (step == TRY_UNRETAIN && plain->retained) {
+		KUNIT_ASSERT_TRUE(test, account_try_unretain(account, 1));
+		plain->retained--;
+		plain->physical++;
 	}
 	expect_owned(test, account, plain->physical, plain->retained);
 }
@@ -259,14 +270,54 @@ static void all_sequences_of_five_steps(struct kunit *test)
 	}
 }
 
+/* All or none, and nothing that the limits, which may have been lowered, do not allow. */
+static void pages_of_kept_regions(struct kunit *test)
+{
+	struct account account;
+
+	account_set(&account, 4, 3, 7);
+	KUNIT_EXPECT_FALSE(test, account_try_retain(&account, 2, 4));
+	KUNIT_EXPECT_FALSE(test, account_try_retain(&account, 1, 2));
+	KUNIT_EXPECT_TRUE(test, account_try_retain(&account, 2, 5));
+	expect_owned(test, &account, 2, 5);
+	KUNIT_EXPECT_EQ(test, (u64)atomic64_read(&account.retained_peak), 5ULL);
+	account.budget = 6;
+	KUNIT_EXPECT_FALSE(test, account_try_retain(&account, 1, U64_MAX));
+	KUNIT_EXPECT_FALSE(test, account_try_unretain(&account, 5));
+	expect_owned(test, &account, 2, 5);
+	KUNIT_EXPECT_TRUE(test, account_try_unretain(&account, 4));
+	expect_owned(test, &account, 6, 1);
+	KUNIT_EXPECT_EQ(test, (u64)atomic64_read(&account.physical_peak), 6ULL);
+}
+
+/* Retained pages, which can be taken, do not count; physical ones do, also beyond the budget. */
+static void fits_without_what_is_retained(struct kunit *test)
+{
+	struct account account = { .budget = 10 };
+
+	KUNIT_EXPECT_TRUE(test, account_could_fit(&account, 10));
+	KUNIT_EXPECT_FALSE(test, account_could_fit(&account, 11));
+	KUNIT_ASSERT_EQ(test, account_charge(&account, 10), 10ULL);
+	retain(test, &account, 6);
+	KUNIT_EXPECT_TRUE(test, account_could_fit(&account, 6));
+	KUNIT_EXPECT_FALSE(test, account_could_fit(&account, 7));
+	account.budget = 5;
+	KUNIT_EXPECT_TRUE(test, account_could_fit(&account, 1));
+	KUNIT_EXPECT_FALSE(test, account_could_fit(&account, 2));
+	account.budget = 3;
+	KUNIT_EXPECT_FALSE(test, account_could_fit(&account, 0));
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE(charge_up_to_the_budget),
+	KUNIT_CASE(fits_without_what_is_retained),
 	KUNIT_CASE(charge_near_the_largest_numbers),
 	KUNIT_CASE(all_pages_move_at_once),
 	KUNIT_CASE(peaks_only_rise),
 	KUNIT_CASE(excess_after_the_budget_was_lowered),
 	KUNIT_CASE(room_to_retain),
 	KUNIT_CASE(surplus_of_retained_pages),
+	KUNIT_CASE(pages_of_kept_regions),
 	KUNIT_CASE(both_budgets_or_none),
 	KUNIT_CASE(counters_below_a_limit),
 	KUNIT_CASE(all_sequences_of_five_steps),

@@ -10,8 +10,8 @@
  * admit() - try a request among others, and once more alone
  * @pool: the pool.
  * @try: takes all that the request needs, or nothing; -ENOMEM or -EBUSY where
- *	something is not to be had. Must not wake anybody who waits for what it
- *	was refused for: see budget_wait().
+ *	something is not to be had; other errors are not tried again here. Must
+ *	not wake anybody who waits for what it was refused for: see budget_wait().
  * @request: handed on to @try.
  *
  * Another request may have held, for a moment, what this one needed, only to

@@ -89,6 +89,36 @@ static inline bool compat_zap_vma(struct vm_area_struct *vma, unsigned long addr
 #endif
 
 /*
+ * Does the fast path of get_user_pages(), which sees no VMA, leave the pages of a strict
+ * pool alone? From 6.10 on it does where it must take care of secret memory: it then
+ * takes no page of which it does not know whose it is.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0) && LINUX_VERSION_CODE < KERNEL_VERSION(7, 2, 0)
+#define COMPAT_STRICT_REFUSES_PINS IS_ENABLED(CONFIG_SECRETMEM)
+#else
+#define COMPAT_STRICT_REFUSES_PINS 0
+#endif
+
+/* One entry for a huge page that nobody can pin. */
+#ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP
+#include <linux/huge_mm.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+#include <linux/pfn_t.h>
+
+static inline vm_fault_t compat_insert_pfn_pmd(struct vm_fault *vmf, unsigned long pfn)
+{
+	return vmf_insert_pfn_pmd(vmf, pfn_to_pfn_t(pfn), true);
+}
+#else
+static inline vm_fault_t compat_insert_pfn_pmd(struct vm_fault *vmf, unsigned long pfn)
+{
+	return vmf_insert_pfn_pmd(vmf, pfn, true);
+}
+#endif
+#endif
+
+/*
  * Shrinkers became objects of the kernel's in 6.7. compat_shrinker_alloc()
  * makes one that is aware of memory cgroups, compat_shrinker_start() lets the
  * kernel call it, compat_shrinker_free() ends it in either state.

@@ -73,7 +73,9 @@ void counters_read(const struct segpool_pool *pool, u64 values[SEGPOOL_NR_COUNTE
 	for (class = 0; class < pool->nr_classes; class++) {
 		values[SEGPOOL_C_REGIONS_ACTIVE] += atomic_read(&pool->queues[class].nr_active);
 		values[SEGPOOL_C_REGIONS_FREED] += READ_ONCE(pool->queues[class].nr_freed);
+		values[SEGPOOL_C_KEPT_REGIONS] += READ_ONCE(pool->queues[class].nr_kept);
 	}
+	values[SEGPOOL_C_HUGE_REGIONS] = atomic_read(&pool->nr_huge);
 	values[SEGPOOL_C_WAITERS] = atomic_read(&pool->nr_waiters);
 }
 

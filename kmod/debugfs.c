@@ -40,13 +40,17 @@ static void show_pool(struct segpool_pool *pool, void *context)
 		SEGPOOL_C_PHYSICAL_BUDGET_BYTES, SEGPOOL_C_REGIONS_ACTIVE,
 		SEGPOOL_C_REGIONS_FREED,
 	};
+	static const char *const modes[] = {
+		[SEGPOOL_MODE_STRICT] = "strict",
+		[SEGPOOL_MODE_PINNABLE] = "pinnable",
+		[SEGPOOL_MODE_HUGE] = "huge",
+	};
 	u64 values[SEGPOOL_NR_COUNTERS];
 	struct seq_file *seq = context;
 	u32 i;
 
 	counters_read(pool, values);
-	seq_printf(seq, "%u %d %s %llu", pool->id, pool->owner_pid,
-		   pool->mode == SEGPOOL_MODE_STRICT ? "strict" : "pinnable",
+	seq_printf(seq, "%u %d %s %llu", pool->id, pool->owner_pid, modes[pool->mode],
 		   pool_region_size(pool));
 	for (i = 0; i < ARRAY_SIZE(columns); i++)
 		seq_printf(seq, " %llu", values[columns[i]]);
@@ -127,8 +131,8 @@ static u32 walk_pages(const struct segpool_pool *pool, const struct region *regi
 	u32 i;
 
 	region_assert_locked(region);
-	for (i = 0; region->pages && i < pool->region_pages; i++)
-		found += !!region->pages[i];
+	for (i = 0; i < pool->region_pages; i++)
+		found += !!region_page(region, i);
 	return found;
 }
 
@@ -153,8 +157,8 @@ static int pool_regions_show(struct seq_file *seq, void *item)
 	if (err)
 		return err;
 	word = region_word(region);
-	/* Only active regions have pages; a claimed one's are its claimer's. */
-	if (word_state(word) == REGION_ACTIVE)
+	/* A claimed one's are its claimer's. */
+	if (word_state(word) == REGION_ACTIVE || region_is_kept(region))
 		pages = walk_pages(pool, region);
 	region_unlock(region);
 	seq_printf(seq, "%u %s %u %u %u\n", region->index, states[word_state(word) & 3],

@@ -41,14 +41,57 @@ static int ioctl_setup(struct segpool_pool *pool, void *data)
 static void alloc_undo(struct segpool_pool *pool, const struct segpool_region *results, u32 done)
 {
 	while (done--)
-		region_release(pool, results[done].handle, true);
+		region_release(pool, results[done].handle, RELEASE_RETAIN);
+}
+
+/* Results of small requests are kept on the stack: that is a tenth of what such a one costs. */
+#define FEW_RESULTS 4
+
+/* They go word by word: the call for a size that the compiler does not know costs much more. */
+static int put_few(struct segpool_region __user *user, const struct segpool_region *results,
+		   u32 nr)
+{
+	const u64 *from = (const u64 *)results;
+	u64 __user *to = (u64 __user *)user;
+	size_t words = nr * sizeof(*user) / sizeof(*to);
+	size_t i;
+
+	BUILD_BUG_ON(sizeof(*user) % sizeof(*to));
+	if (!user_write_access_begin(user, nr * sizeof(*user)))
+		return -EFAULT;
+	for (i = 0; i < words; i++)
+		unsafe_put_user(from[i], &to[i], efault);
+	user_write_access_end();
+	return 0;
+
+efault:
+	user_write_access_end();
+	return -EFAULT;
+}
+
+static int clear_results(struct segpool_region __user *user, u32 nr)
+{
+	static const struct segpool_region none[FEW_RESULTS];
+
+	if (nr <= FEW_RESULTS)
+		return put_few(user, none, nr);
+	return clear_user(user, nr * sizeof(*user)) ? -EFAULT : 0;
+}
+
+static int put_results(struct segpool_region __user *user, const struct segpool_region *results,
+		       u32 nr)
+{
+	if (nr <= FEW_RESULTS)
+		return put_few(user, results, nr);
+	return copy_to_user(user, results, nr * sizeof(*user)) ? -EFAULT : 0;
 }
 
 static int ioctl_alloc(struct segpool_pool *pool, void *data)
 {
 	struct segpool_alloc *args = data;
-	void __user *user = u64_to_user_ptr(args->results);
-	struct segpool_region *results;
+	struct segpool_region __user *user = u64_to_user_ptr(args->results);
+	struct segpool_region few[FEW_RESULTS];
+	struct segpool_region *results = few;
 	int err;
 
 	if (args->flags & ~ALLOC_FLAGS || args->reserved || !count_valid(args->count) ||
@@ -59,9 +102,10 @@ static int ioctl_alloc(struct segpool_pool *pool, void *data)
 
 	args->done = 0;
 	args->reason = SEGPOOL_REASON_NONE;
-	if (clear_user(user, args->count * sizeof(*results)))
+	if (clear_results(user, args->count))
 		return -EFAULT;
-	results = kvmalloc_array(args->count, sizeof(*results), SEGPOOL_GFP);
+	if (args->count > FEW_RESULTS)
+		results = kvmalloc_array(args->count, sizeof(*results), SEGPOOL_GFP);
 	if (!results) {
 		args->reason = SEGPOOL_REASON_SYSTEM;
 		return -ENOMEM;
@@ -69,12 +113,13 @@ static int ioctl_alloc(struct segpool_pool *pool, void *data)
 
 	err = request_alloc(pool, args->class_index, args->flags, args->timeout_ms, results,
 			    args->count, &args->done, &args->reason);
-	if (copy_to_user(user, results, args->done * sizeof(*results))) {
+	if (put_results(user, results, args->done)) {
 		alloc_undo(pool, results, args->done);
 		args->done = 0;
 		err = -EFAULT;
 	}
-	kvfree(results);
+	if (results != few)
+		kvfree(results);
 	return err;
 }
 
@@ -98,6 +143,13 @@ static int ioctl_reuse(struct segpool_pool *pool, void *data)
  * all can be written to.
  */
 
+static enum release_how release_how(u32 flags)
+{
+	if (flags & SEGPOOL_LAZY)
+		return RELEASE_LAZY;
+	return flags & SEGPOOL_NOW ? RELEASE_NOW : RELEASE_RETAIN;
+}
+
 static int ioctl_free(struct segpool_pool *pool, void *data)
 {
 	struct segpool_free *args = data;
@@ -108,7 +160,7 @@ static int ioctl_free(struct segpool_pool *pool, void *data)
 	u32 i;
 
 	args->done = 0;
-	if (args->flags & ~SEGPOOL_NOW || !count_valid(args->count))
+	if (!release_valid(args->flags) || !count_valid(args->count))
 		return -EINVAL;
 	if (!pool_nr_regions(pool))
 		return -ENXIO;
@@ -120,7 +172,7 @@ static int ioctl_free(struct segpool_pool *pool, void *data)
 		if (copy_from_user(&entry, &user[i], sizeof(entry)))
 			return -EFAULT;
 		err = entry.reserved ? -EINVAL :
-		      region_release(pool, entry.handle, !(args->flags & SEGPOOL_NOW));
+		      region_release(pool, entry.handle, release_how(args->flags));
 		if (!err)
 			args->done++;
 		else if (!first_error)
@@ -139,7 +191,7 @@ static int range_do(struct segpool_pool *pool, const struct segpool_range *range
 {
 	if (wait)
 		return range_populate(pool, range, flags & SEGPOOL_ZERO, wait, reason);
-	return range_discard(pool, range, !(flags & SEGPOOL_NOW));
+	return range_discard(pool, range, !(flags & SEGPOOL_NOW), reason);
 }
 
 static int ioctl_ranges(struct segpool_pool *pool, struct segpool_ranges *args,
@@ -217,8 +269,7 @@ static int ioctl_trim(struct segpool_pool *pool, void *data)
 
 	if (args->flags)
 		return -EINVAL;
-	args->released = retain_trim(pool, args->target >> PAGE_SHIFT, SEGPOOL_C_TRIMMED_PAGES)
-			 << PAGE_SHIFT;
+	args->released = retain_trim(pool, args->target >> PAGE_SHIFT) << PAGE_SHIFT;
 	args->retained = owned_retained(account_read(&pool->account)) << PAGE_SHIFT;
 	return 0;
 }

@@ -13,7 +13,7 @@ struct page;
 struct segpool_pool;
 struct shrinker;
 
-/* A region of the default size fills one. */
+/* A region of the default size fills one, as does one huge page. */
 #define MAGAZINE_PAGES 512U
 
 /**
@@ -23,8 +23,9 @@ struct shrinker;
  * @pool: whose pages; constant while in the stack.
  * @begun: jiffies when it was begun; constant while in the stack.
  * @touched: jiffies when a page was last added; retain.lock.
- * @nr: pages in it; retain.lock.
- * @pages: the pages; taken from the end; retain.lock.
+ * @nr: entries of @pages in use; retain.lock.
+ * @order: each entry stands for 2^order pages, in one piece; constant.
+ * @pages: magazine_room() of them, taken from the end; retain.lock.
  */
 struct magazine {
 	struct list_head node;
@@ -33,13 +34,30 @@ struct magazine {
 	unsigned long begun;
 	unsigned long touched;
 	u32 nr;
-	struct page *pages[MAGAZINE_PAGES];
+	u32 order;
+	struct page *pages[];
 };
+
+/* Entries a magazine has room for. */
+static inline u32 magazine_room(u32 order)
+{
+	return MAGAZINE_PAGES >> order;
+}
+
+static inline u32 magazine_pages(const struct magazine *magazine)
+{
+	return magazine->nr << magazine->order;
+}
+
+static inline bool magazine_full(const struct magazine *magazine)
+{
+	return magazine->nr == magazine_room(magazine->order);
+}
 
 /* Adds pages; returns how many fitted, from the first on. */
 static inline u32 magazine_push(struct magazine *magazine, struct page **pages, u32 nr)
 {
-	nr = min(nr, MAGAZINE_PAGES - magazine->nr);
+	nr = min(nr, magazine_room(magazine->order) - magazine->nr);
 	memcpy(magazine->pages + magazine->nr, pages, nr * sizeof(*pages));
 	magazine->nr += nr;
 	return nr;
@@ -54,7 +72,7 @@ static inline u32 magazine_pop(struct magazine *magazine, struct page **pages, u
 	return nr;
 }
 
-struct magazine *magazine_alloc(void);
+struct magazine *magazine_alloc(u32 order);
 void magazine_free(struct magazine *magazine);
 void magazine_watch(struct magazine *magazine);
 void magazine_unwatch(struct magazine *magazine);

@@ -82,19 +82,12 @@ err_uncharge:
 
 static void region_drain(struct segpool_pool *pool, struct region *region)
 {
-	struct page **pages;
-
 	/* For debuggers and readers of debugfs, who may be looking at the pages. */
 	region_lock(region);
-	pages = region->pages;
-	region->pages = NULL;
-	region->nr_pages = 0;
+	/* A kept one's went with all that was retained, or go when it is: kept_limits(). */
+	if (word_state(region_word(region)) != REGION_FREED)
+		region_unback(pool, region, false);
 	region_unlock(region);
-
-	if (pages) {
-		pages_put(pool, pages, pool->region_pages, false);
-		pages_array_free(pages, pool->region_pages);
-	}
 }
 
 /**
@@ -111,6 +104,8 @@ void pool_drain(struct segpool_pool *pool)
 	u32 i;
 
 	WRITE_ONCE(pool->gone, true);
+	/* Pairs with kept_limits(). */
+	smp_mb();
 	retain_close(pool);
 	for (i = 0; i < regions_carved(pool); i++) {
 		region_drain(pool, region_lookup(pool, i));
@@ -257,6 +252,7 @@ static void setup_apply(struct segpool_pool *pool, const struct segpool_setup *s
 	pool->mode = setup->mode;
 	pool->region_shift = ilog2(setup->region_size);
 	pool->region_pages = setup->region_size >> PAGE_SHIFT;
+	pool->huge = setup->mode == SEGPOOL_MODE_HUGE && setup->region_size == PMD_SIZE;
 	pool->nr_classes = setup->nr_classes;
 	memcpy(pool->class_size, setup->classes, sizeof(pool->class_size));
 	pool->owner_pid = task_tgid_nr(current);

@@ -67,16 +67,30 @@ static void range_unlock(struct segpool_pool *pool, struct range_at *at)
 /* Pages are handed back in portions, so that a release needs no memory. */
 #define DISCARD_PORTION 64
 
-static void discard_locked(struct segpool_pool *pool, struct range_at *at, bool retain)
+static bool range_is_whole(const struct segpool_pool *pool, const struct range_at *at)
+{
+	return at->end - at->first == pool->region_pages;
+}
+
+static int discard_locked(struct segpool_pool *pool, struct range_at *at, bool retain, u32 *reason)
 {
 	struct page *pages[DISCARD_PORTION];
 	struct region *region = at->region;
 	u32 found = 0;
+	int err;
 	u32 i;
 
 	region_assert_locked(region);
 	if (!region->nr_pages)
-		return;
+		return 0;
+	if (region_is_huge(region) && range_is_whole(pool, at)) {
+		map_zap(at->vma, pool, region->index, 0, pool->region_pages);
+		region_unback(pool, region, retain);
+		return 0;
+	}
+	err = region_is_huge(region) ? region_split(pool, at->vma, region, reason) : 0;
+	if (err)
+		return err;
 
 	map_zap(at->vma, pool, region->index, at->first, at->end - at->first);
 	for (i = at->first; i < at->end; i++) {
@@ -86,10 +100,11 @@ static void discard_locked(struct segpool_pool *pool, struct range_at *at, bool 
 			region->nr_pages--;
 		}
 		if (found == DISCARD_PORTION || (found && i == at->end - 1)) {
-			pages_put(pool, pages, found, retain);
+			pages_put(pool, pages, found, 0, retain);
 			found = 0;
 		}
 	}
+	return 0;
 }
 
 /**
@@ -97,11 +112,14 @@ static void discard_locked(struct segpool_pool *pool, struct range_at *at, bool 
  * @pool: the pool of the calling process.
  * @range: from user space, unchecked.
  * @retain: keep its pages for the next request, as far as the limits allow.
+ * @reason: set where the return value is -ENOMEM.
  *
  * Context: may sleep; takes the mmap lock.
- * Return: 0, -EINVAL, -ENOENT, -EALREADY, -ESTALE, -ENXIO, -EINTR.
+ * Return: 0, -EINVAL, -ENOENT, -EALREADY, -ESTALE, -ENXIO, -EINTR; -ENOMEM: a huge
+ * page cannot be split, and nothing has changed.
  */
-int range_discard(struct segpool_pool *pool, const struct segpool_range *range, bool retain)
+int range_discard(struct segpool_pool *pool, const struct segpool_range *range, bool retain,
+		  u32 *reason)
 {
 	struct range_at at;
 	int err;
@@ -109,9 +127,9 @@ int range_discard(struct segpool_pool *pool, const struct segpool_range *range, 
 	err = range_lock(pool, range, &at);
 	if (err)
 		return err;
-	discard_locked(pool, &at, retain);
+	err = discard_locked(pool, &at, retain, reason);
 	range_unlock(pool, &at);
-	return 0;
+	return err;
 }
 
 /* The next run of missing pages from @from on; false where there is none. */
@@ -163,6 +181,8 @@ static u32 count_holes(const struct region *region, u32 first, u32 end)
 	u32 start, nr, next;
 	u32 missing = 0;
 
+	if (region_is_huge(region))
+		return 0;
 	if (!region->pages)
 		return end - first;
 	for (next = first; next_hole(region, next, end, &start, &nr); next = start + nr)
@@ -173,20 +193,42 @@ static u32 count_holes(const struct region *region, u32 first, u32 end)
 /**
  * struct backing - pages for the missing ones of a range
  * @array: the region's array, where it had none.
- * @pages: the pages.
- * @nr: how many.
+ * @pages: the pages, or
+ * @huge: a huge page, for a whole region.
+ * @nr: how many @pages.
  */
 struct backing {
 	struct page **array;
 	struct page **pages;
+	struct page *huge;
 	u32 nr;
 };
 
 static void backing_put(struct segpool_pool *pool, struct backing *backing)
 {
-	pages_put(pool, backing->pages, backing->nr, true);
+	if (backing->huge)
+		pages_put(pool, &backing->huge, 1, HUGE_ORDER, true);
+	if (!backing->pages)
+		return;
+	pages_put(pool, backing->pages, backing->nr, 0, true);
 	pages_array_free(backing->pages, backing->nr);
 	pages_array_free(backing->array, pool->region_pages);
+}
+
+/* A huge page for a whole region that has no page. */
+static int backing_get_huge(struct segpool_pool *pool, struct backing *backing, bool zero)
+{
+	u32 unused;
+	int err;
+
+	*backing = (struct backing){};
+	err = pages_get(pool, &backing->huge, 1, HUGE_ORDER, zero, &unused);
+	if (!err)
+		return 0;
+	backing->huge = NULL;
+	if (err == -ENOMEM)
+		count(pool, SEGPOOL_C_HUGE_FALLBACKS, 1);
+	return err;
 }
 
 static int backing_get(struct segpool_pool *pool, struct backing *backing, u32 nr,
@@ -194,8 +236,7 @@ static int backing_get(struct segpool_pool *pool, struct backing *backing, u32 n
 {
 	int err = -ENOMEM;
 
-	backing->nr = nr;
-	backing->array = NULL;
+	*backing = (struct backing){ .nr = nr };
 	if (with_array) {
 		backing->array = pages_array_alloc(pool->region_pages, reason);
 		if (!backing->array)
@@ -204,7 +245,7 @@ static int backing_get(struct segpool_pool *pool, struct backing *backing, u32 n
 	backing->pages = pages_array_alloc(nr, reason);
 	if (!backing->pages)
 		goto err_free_array;
-	err = pages_get(pool, backing->pages, nr, zero, reason);
+	err = pages_get(pool, backing->pages, nr, 0, zero, reason);
 	if (err)
 		goto err_free_pages;
 	return 0;
@@ -214,6 +255,22 @@ err_free_pages:
 err_free_array:
 	pages_array_free(backing->array, pool->region_pages);
 	return err;
+}
+
+/* -EAGAIN: the region has got pages meanwhile. */
+static int backing_use_huge(struct segpool_pool *pool, struct range_at *at,
+			    struct backing *backing)
+{
+	struct region *region = at->region;
+
+	region_assert_locked(region);
+	if (region->pages)
+		return -EAGAIN;
+	if (region_map_huge(pool, at->vma, region, backing->huge))
+		return -ENOMEM;
+	region_back_huge(pool, region, backing->huge);
+	backing->huge = NULL;
+	return 0;
 }
 
 /*
@@ -227,6 +284,10 @@ static int backing_use(struct segpool_pool *pool, struct range_at *at, struct ba
 	int err;
 
 	region_assert_locked(region);
+	if (!missing)
+		return 0;
+	if (backing->huge)
+		return backing_use_huge(pool, at, backing);
 	if (missing > backing->nr)
 		return -EAGAIN;
 	if (!region_table_headroom(pool, region))
@@ -238,7 +299,9 @@ static int backing_use(struct segpool_pool *pool, struct range_at *at, struct ba
 	err = fill_holes(pool, at->vma, region, at->first, at->end, backing->pages);
 	if (!err) {
 		memset(backing->pages, 0, missing * sizeof(*backing->pages));
-		set_bit(REGION_TABLE, &region->flags);
+		/* A larger region has more tables. */
+		if (range_is_whole(pool, at) || pool_region_size(pool) <= PMD_SIZE)
+			set_bit(REGION_TABLE, &region->flags);
 	}
 	return err;
 }
@@ -256,6 +319,7 @@ static int populate_missing(struct segpool_pool *pool, const struct segpool_rang
 	struct backing backing;
 	struct range_at at;
 	bool with_array;
+	bool try_huge = pool->huge;
 	u32 missing;
 	int err;
 
@@ -267,6 +331,7 @@ static int populate_missing(struct segpool_pool *pool, const struct segpool_rang
 		zero |= test_bit(REGION_ZERO, &at.region->flags);
 		missing = count_holes(at.region, at.first, at.end);
 		with_array = !at.region->pages;
+		try_huge &= with_array && range_is_whole(pool, &at);
 		range_unlock(pool, &at);
 		if (!missing)
 			return 0;
@@ -274,7 +339,14 @@ static int populate_missing(struct segpool_pool *pool, const struct segpool_rang
 			return -ENOMEM;
 
 		/* Without locks: faults of the whole process would wait for us. */
-		err = backing_get(pool, &backing, missing, with_array, zero, reason);
+		if (try_huge) {
+			try_huge = false;
+			err = backing_get_huge(pool, &backing, zero);
+			if (err == -ENOMEM)
+				continue;
+		} else {
+			err = backing_get(pool, &backing, missing, with_array, zero, reason);
+		}
 		if (err == -ENOMEM) {
 			refused = missing;
 			continue;
@@ -295,9 +367,24 @@ static int populate_missing(struct segpool_pool *pool, const struct segpool_rang
 	}
 }
 
+/* Is there anything to do? 0: no; -EAGAIN: yes; otherwise why there will not be. */
+static int populate_look(struct segpool_pool *pool, const struct segpool_range *range)
+{
+	struct range_at at;
+	u32 missing;
+	int err;
+
+	err = range_lock(pool, range, &at);
+	if (err)
+		return err;
+	missing = count_holes(at.region, at.first, at.end);
+	range_unlock(pool, &at);
+	return missing ? -EAGAIN : 0;
+}
+
 /*
  * One try to back a range. Two of one region come one after the other: both would
- * reserve the budget for the same pages.
+ * reserve the budget for the same pages. Who needs nothing does not wait for that.
  */
 static int populate_try(struct segpool_pool *pool, const struct segpool_range *range, bool zero,
 			u32 *class, u32 *reason)
@@ -305,9 +392,17 @@ static int populate_try(struct segpool_pool *pool, const struct segpool_range *r
 	struct range_at at;
 	int err;
 
-	err = range_find(pool, range, &at) ?: region_fill_begin(at.region);
+	err = range_find(pool, range, &at);
 	if (err)
 		return err;
+	if (!region_fill_trybegin(at.region)) {
+		err = populate_look(pool, range);
+		if (err != -EAGAIN)
+			return err;
+		err = region_fill_begin(at.region);
+		if (err)
+			return err;
+	}
 	err = populate_missing(pool, range, zero, class, reason);
 	region_fill_end(at.region);
 	return err;

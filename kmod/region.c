@@ -13,9 +13,6 @@
 #include "segpool.h"
 #include "trace.h"
 
-/* What the allocator takes for it. */
-#define CHUNK_BYTES PAGE_SIZE
-
 /* The locks of a region are one bit each; these tell lockdep about them. */
 #ifdef CONFIG_LOCKDEP
 static struct lock_class_key region_lock_key, region_fill_key;
@@ -25,10 +22,32 @@ static struct lockdep_map region_fill_map =
 	STATIC_LOCKDEP_MAP_INIT("segpool_region_fill", &region_fill_key);
 #endif
 
+/* Inline, so that a stack tells which lock somebody waits for. */
+static __always_inline int bit_lock(struct region *region, int bit, unsigned int mode)
+{
+	might_sleep();
+	if (!test_and_set_bit_lock(bit, &region->flags))
+		return 0;
+	/* For good: others may wait, too, and an unlock wakes only one. */
+	set_bit(REGION_CONTENDED, &region->flags);
+	/* Pairs with bit_unlock(): either it finds this bit set, or we find the other one clear. */
+	smp_mb__after_atomic();
+	return wait_on_bit_lock(&region->flags, bit, mode) ? -EINTR : 0;
+}
+
+static __always_inline void bit_unlock(struct region *region, int bit)
+{
+	clear_bit_unlock(bit, &region->flags);
+	/* Pairs with bit_lock(). A look for waiters costs several times what the rest does. */
+	smp_mb__after_atomic();
+	if (unlikely(test_bit(REGION_CONTENDED, &region->flags)))
+		wake_up_bit(&region->flags, bit);
+}
+
 /* Waits for the lock; -EINTR when the task was killed meanwhile. */
 int region_lock_killable(struct region *region)
 {
-	if (wait_on_bit_lock(&region->flags, REGION_LOCK, TASK_KILLABLE))
+	if (bit_lock(region, REGION_LOCK, TASK_KILLABLE))
 		return -EINTR;
 	lock_map_acquire(&region_lock_map);
 	return 0;
@@ -36,16 +55,16 @@ int region_lock_killable(struct region *region)
 
 void region_lock(struct region *region)
 {
-	wait_on_bit_lock(&region->flags, REGION_LOCK, TASK_UNINTERRUPTIBLE);
+	bit_lock(region, REGION_LOCK, TASK_UNINTERRUPTIBLE);
 	lock_map_acquire(&region_lock_map);
 }
 
-static void bit_unlock(struct region *region, int bit)
+bool region_trylock(struct region *region)
 {
-	clear_bit_unlock(bit, &region->flags);
-	/* The waiter's test of the bit must not pass the clearing of it. */
-	smp_mb__after_atomic();
-	wake_up_bit(&region->flags, bit);
+	if (test_and_set_bit_lock(REGION_LOCK, &region->flags))
+		return false;
+	lock_acquire(&region_lock_map, 0, 1, 0, 1, NULL, _THIS_IP_);
+	return true;
 }
 
 void region_unlock(struct region *region)
@@ -54,10 +73,19 @@ void region_unlock(struct region *region)
 	bit_unlock(region, REGION_LOCK);
 }
 
-/* One POPULATE of a region at a time. Waits; -EINTR when the task was killed meanwhile. */
+/* One POPULATE of a region at a time. Returns whether it may begin at once. */
+bool region_fill_trybegin(struct region *region)
+{
+	if (test_and_set_bit_lock(REGION_FILL, &region->flags))
+		return false;
+	lock_map_acquire(&region_fill_map);
+	return true;
+}
+
+/* Waits until it may; -EINTR: a signal. */
 int region_fill_begin(struct region *region)
 {
-	if (wait_on_bit_lock(&region->flags, REGION_FILL, TASK_KILLABLE))
+	if (bit_lock(region, REGION_FILL, TASK_INTERRUPTIBLE))
 		return -EINTR;
 	lock_map_acquire(&region_fill_map);
 	return 0;
@@ -69,107 +97,12 @@ void region_fill_end(struct region *region)
 	bit_unlock(region, REGION_FILL);
 }
 
-u32 regions_carved(const struct segpool_pool *pool)
-{
-	/* Pairs with the compare-and-swap of carved_advance(): chunks before count. */
-	return carved_count(atomic64_read_acquire(&pool->carved));
-}
-
-u32 regions_budget(const struct segpool_pool *pool)
-{
-	return carved_budget(atomic64_read(&pool->carved));
-}
-
-/* Returns NULL for an index that was never carved. */
-struct region *region_lookup(const struct segpool_pool *pool, u64 index)
-{
-	u32 carved = regions_carved(pool);
-	struct region *chunk;
-
-	if (index >= carved)
-		return NULL;
-	index = array_index_nospec(index, carved);
-	/* Pairs with the release in chunk_create(). */
-	chunk = smp_load_acquire(&pool->chunks[index / REGIONS_PER_CHUNK]);
-	return &chunk[index % REGIONS_PER_CHUNK];
-}
-
 void region_queues_init(struct segpool_pool *pool)
 {
 	u32 class;
 
 	for (class = 0; class < SEGPOOL_MAX_CLASSES; class++)
 		class_queue_init(&pool->queues[class]);
-}
-
-static u64 table_bytes(u32 nr_regions)
-{
-	return array_size(DIV_ROUND_UP(nr_regions, REGIONS_PER_CHUNK), sizeof(struct region *));
-}
-
-int region_chunks_create(struct segpool_pool *pool, u32 nr_regions)
-{
-	if (!metadata_charge(table_bytes(nr_regions)))
-		return -ENOMEM;
-	pool->chunks = kvzalloc(table_bytes(nr_regions), SEGPOOL_GFP);
-	if (pool->chunks)
-		return 0;
-	metadata_uncharge(table_bytes(nr_regions));
-	return -ENOMEM;
-}
-
-static void chunk_free(struct region *chunk)
-{
-	kfree(chunk);
-	metadata_uncharge(CHUNK_BYTES);
-}
-
-void region_chunks_destroy(struct segpool_pool *pool)
-{
-	u32 i;
-
-	for (i = 0; i < DIV_ROUND_UP(pool->nr_regions, REGIONS_PER_CHUNK); i++) {
-		if (pool->chunks[i])
-			chunk_free(pool->chunks[i]);
-		cond_resched();
-	}
-	kvfree(pool->chunks);
-	metadata_uncharge(table_bytes(pool->nr_regions));
-}
-
-/* Makes a chunk of descriptors, if it is not there yet. */
-static bool chunk_create(struct segpool_pool *pool, u32 number, u32 *reason)
-{
-	struct region *chunk;
-	u32 i;
-
-	BUILD_BUG_ON(sizeof(struct region) > 64);
-
-	/* Pairs with the release below. */
-	if (smp_load_acquire(&pool->chunks[number]))
-		return true;
-	if (!metadata_charge(CHUNK_BYTES)) {
-		*reason = SEGPOOL_REASON_CEILING;
-		return false;
-	}
-	chunk = kcalloc(REGIONS_PER_CHUNK, sizeof(*chunk), SEGPOOL_GFP);
-	if (!chunk) {
-		metadata_uncharge(CHUNK_BYTES);
-		*reason = SEGPOOL_REASON_SYSTEM;
-		return false;
-	}
-	for (i = 0; i < REGIONS_PER_CHUNK; i++)
-		chunk[i].index = number * REGIONS_PER_CHUNK + i;
-
-	/* Whoever comes second uses the first one's. */
-	if (cmpxchg_release(&pool->chunks[number], NULL, chunk))
-		chunk_free(chunk);
-	return true;
-}
-
-static u32 chunk_of(u64 index)
-{
-	return index / REGIONS_PER_CHUNK;
 }
 
 /**
@@ -276,6 +209,12 @@ void region_unclaim(struct segpool_pool *pool, struct region *region)
 	class_queue_put(queue_of(pool, region_word(region)), region, true);
 }
 
+/* Does a released region of the class wait? For a moment. */
+bool region_waits(const struct segpool_pool *pool, u32 class)
+{
+	return READ_ONCE(pool->queues[class].nr_freed);
+}
+
 /**
  * region_claim_freed() - take the region that has waited longest in a class
  * @pool: the pool.
@@ -290,14 +229,32 @@ bool region_claim_freed(struct segpool_pool *pool, u32 class, struct region **re
 	return *region;
 }
 
-/* Claims @region if it is (still) freed. */
+/**
+ * region_claim_kept() - take the region that a class has kept last
+ * @pool: the pool.
+ * @class: whose queue.
+ * @region: set to the region, claimed, with its pages, which are physical ones now.
+ *
+ * Return: whether there was one, and the budget has room for its pages.
+ */
+bool region_claim_kept(struct segpool_pool *pool, u32 class, struct region **region)
+{
+	*region = class_queue_claim_kept(&pool->queues[class], &pool->account);
+	return *region;
+}
+
+/* Claims @region if it is (still) freed; without pages. */
 static bool claim_if_freed(struct segpool_pool *pool, struct region *region)
 {
 	u64 word = region_word(region);
+	int err;
 
-	while (word_state(word) == REGION_FREED) {
-		if (class_queue_claim(queue_of(pool, word), region, word))
+	while (word_state(word) == REGION_FREED && !fatal_signal_pending(current)) {
+		err = class_queue_claim(queue_of(pool, word), region, word, NULL);
+		if (!err)
 			return true;
+		if (err == -EEXIST)
+			kept_strip(pool, region);
 		/* Claimed and released by somebody else meanwhile: look again. */
 		word = region_word(region);
 	}
@@ -324,7 +281,8 @@ static bool claim_run_at(struct segpool_pool *pool, u32 first, u32 nr, struct re
  * region_claim_run() - take neighbouring released regions, of whatever classes
  * @pool: the pool.
  * @nr: how many.
- * @regions: set to the regions, claimed, in ascending order.
+ * @regions: set to the regions, claimed, in ascending order; NULL: only look whether
+ *	there are any.
  *
  * Looks through all carved regions, and takes none before it has seen a whole
  * run, so that requests for single regions are not starved meanwhile.
@@ -346,7 +304,8 @@ bool region_claim_run(struct segpool_pool *pool, u32 nr, struct region **regions
 		}
 		if (word_state(region_word(region_lookup(pool, i))) != REGION_FREED)
 			run = 0;
-		else if (++run >= nr && claim_run_at(pool, i + 1 - nr, nr, regions))
+		else if (++run >= nr &&
+			 (!regions || claim_run_at(pool, i + 1 - nr, nr, regions)))
 			return true;
 	}
 	return false;
@@ -356,12 +315,17 @@ bool region_claim_run(struct segpool_pool *pool, u32 nr, struct region **regions
  * region_claim_named() - take one named released region
  * @pool: the pool.
  * @handle: the handle under which it was released.
+ * @with_pages: with its pages, if it is kept.
  * @region: set to the region, claimed.
  *
- * Return: 0; -EBUSY: somebody has it; -ESTALE; -ENOENT.
+ * Context: may sleep.
+ * Return: 0; -EBUSY: somebody has it; -ESTALE; -ENOENT; -ENOMEM: the physical budget has
+ * no room for its pages; -EINTR.
  */
-int region_claim_named(struct segpool_pool *pool, u64 handle, struct region **region)
+int region_claim_named(struct segpool_pool *pool, u64 handle, bool with_pages,
+		       struct region **region)
 {
+	struct account *account = with_pages ? &pool->account : NULL;
 	u64 word;
 	int err;
 
@@ -373,8 +337,13 @@ int region_claim_named(struct segpool_pool *pool, u64 handle, struct region **re
 		err = word_check_freed(word, handle);
 		if (err)
 			return err;
-	} while (!class_queue_claim(queue_of(pool, word), *region, word));
-	return 0;
+		err = class_queue_claim(queue_of(pool, word), *region, word, account);
+		if (err == -EEXIST)
+			kept_strip(pool, *region);
+		if (fatal_signal_pending(current) && err)
+			return -EINTR;
+	} while (err == -EAGAIN || err == -EEXIST);
+	return err;
 }
 
 /**
@@ -403,4 +372,36 @@ void region_retire(struct segpool_pool *pool, struct region *region)
 	region_assert_locked(region);
 	atomic_dec(&queue->nr_active);
 	class_queue_put(queue, region, false);
+}
+
+static bool put_kept(struct segpool_pool *pool, struct class_queue *queue, struct region *region)
+{
+	region_assert_locked(region);
+	return class_queue_put_kept(queue, region, &pool->account, READ_ONCE(pool->retain_limit),
+				    jiffies);
+}
+
+/**
+ * region_retire_kept() - put an active region with all its pages into its queue
+ * @pool: the pool.
+ * @region: active, locked.
+ *
+ * Return: whether it is released, and its pages are retained: not where the limits
+ * have no room for them.
+ */
+bool region_retire_kept(struct segpool_pool *pool, struct region *region)
+{
+	struct class_queue *queue = queue_of(pool, region_word(region));
+
+	atomic_dec(&queue->nr_active);
+	if (put_kept(pool, queue, region))
+		return true;
+	atomic_inc(&queue->nr_active);
+	return false;
+}
+
+/* The same with one that was claimed with its pages. */
+bool region_unclaim_kept(struct segpool_pool *pool, struct region *region)
+{
+	return put_kept(pool, queue_of(pool, region_word(region)), region);
 }

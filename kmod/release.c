@@ -7,34 +7,28 @@
 #include "segpool.h"
 #include "trace.h"
 
-/* Unmaps the whole region and hands its page array over; NULL if it had none. */
-static struct page **detach_pages(struct segpool_pool *pool, struct vm_area_struct *vma,
-				  struct region *region)
+/* Returns whether the region waits with its pages now. */
+static bool release_kept(struct segpool_pool *pool, struct vm_area_struct *vma,
+			 struct region *region, enum release_how how)
 {
-	struct page **pages = region->pages;
-
-	region_assert_locked(region);
+	if (how == RELEASE_LAZY && kept_release_lazily(pool, vma, region))
+		return true;
 	if (region->nr_pages)
 		map_zap(vma, pool, region->index, 0, pool->region_pages);
-	region->pages = NULL;
-	region->nr_pages = 0;
-	return pages;
+	return how != RELEASE_NOW && kept_release(pool, region);
 }
 
 static void release_locked(struct segpool_pool *pool, struct vm_area_struct *vma,
-			   struct region *region, bool retain)
+			   struct region *region, enum release_how how)
 {
 	u32 class = word_class(region_word(region));
 	u32 nr_pages = region->nr_pages;
-	struct page **pages;
 
-	pages = detach_pages(pool, vma, region);
-	if (pages) {
+	if (!release_kept(pool, vma, region, how)) {
 		/* Before the region can be taken, so that its taker finds the pages. */
-		pages_put(pool, pages, pool->region_pages, retain);
-		pages_array_free(pages, pool->region_pages);
+		region_unback(pool, region, how != RELEASE_NOW);
+		region_retire(pool, region);
 	}
-	region_retire(pool, region);
 	count(pool, SEGPOOL_C_RELEASED_REGIONS, 1);
 	count_class(pool, class, SEGPOOL_CC_RELEASED_REGIONS);
 	trace_segpool_region_release(pool->id, region->index, class, nr_pages);
@@ -44,12 +38,12 @@ static void release_locked(struct segpool_pool *pool, struct vm_area_struct *vma
  * region_release() - FREE of one region
  * @pool: the pool of the calling process.
  * @handle: as handed out.
- * @retain: keep its pages for the next request, as far as the limits allow.
+ * @how: what becomes of its pages.
  *
  * Context: may sleep; takes the mmap lock.
  * Return: 0, -ENOENT, -EALREADY, -ESTALE, -ENXIO, -EINTR.
  */
-int region_release(struct segpool_pool *pool, u64 handle, bool retain)
+int region_release(struct segpool_pool *pool, u64 handle, enum release_how how)
 {
 	struct vm_area_struct *vma;
 	struct region *region;
@@ -67,7 +61,7 @@ int region_release(struct segpool_pool *pool, u64 handle, bool retain)
 
 	err = word_check_active(region_word(region), handle);
 	if (!err)
-		release_locked(pool, vma, region, retain);
+		release_locked(pool, vma, region, how);
 	else if (err == -EALREADY)
 		count(pool, SEGPOOL_C_DOUBLE_FREES, 1);
 	else if (err == -ESTALE)
@@ -76,7 +70,10 @@ int region_release(struct segpool_pool *pool, u64 handle, bool retain)
 	region_unlock(region);
 out_map_unlock:
 	map_unlock(pool);
-	if (!err)
-		budget_wake(pool);
-	return err;
+	if (err)
+		return err;
+	if (how != RELEASE_NOW)
+		kept_limits(pool);
+	budget_wake(pool);
+	return 0;
 }

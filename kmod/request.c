@@ -24,9 +24,13 @@
  * @nr: number of regions.
  * @handle: with REUSE: the one region it may be; otherwise 0.
  * @carved: @regions were carved for this request.
+ * @kept: the one region was kept: it has its pages.
  * @regions: the regions.
  * @pages: a page array for each, with SEGPOOL_POPULATE.
- * @too_many: they would have more pages than the budget; there are no arrays.
+ * @huge_pages: or a huge page for each.
+ * @huge: which of the two, in this try.
+ * @too_many: they would have more pages than the budget; in this try there are no
+ *	arrays.
  * @retained: so many of the pages are there already, once it is admitted.
  * @reason: why it was refused.
  * @no_descriptors: why no new region can be carved although there is room.
@@ -38,9 +42,12 @@ struct unit {
 	u32 nr;
 	u64 handle;
 	bool carved;
+	bool kept;
+	bool huge;
 	bool too_many;
 	struct region **regions;
 	struct page ***pages;
+	struct page **huge_pages;
 	u32 retained;
 	u32 reason;
 	u32 no_descriptors;
@@ -51,10 +58,13 @@ static bool unit_populates(const struct unit *unit)
 	return unit->flags & SEGPOOL_POPULATE;
 }
 
-static struct pages_want unit_want(const struct unit *unit)
+static struct pages_want unit_want(struct unit *unit)
 {
 	u32 region_pages = unit->pool->region_pages;
 
+	if (unit->huge)
+		return (struct pages_want){ .arrays = &unit->huge_pages, .per_array = unit->nr,
+					    .nr = unit->nr, .order = HUGE_ORDER };
 	return (struct pages_want){ .arrays = unit->pages, .per_array = region_pages,
 				    .nr = unit->nr * region_pages };
 }
@@ -89,12 +99,63 @@ static int unit_alloc_arrays(struct unit *unit)
 	return err;
 }
 
+/* A kept region, with its pages, for a request that wants pages. */
+static bool claim_kept(struct unit *unit, u32 class)
+{
+	if (unit->nr == 1 && unit_populates(unit))
+		unit->kept = region_claim_kept(unit->pool, class, unit->regions);
+	return unit->kept;
+}
+
+/* Who wants no pages gets none: they go where all requests of the pool find them. */
+static bool claim_freed(struct unit *unit, u32 class)
+{
+	for (;;) {
+		if (claim_kept(unit, class) ||
+		    region_claim_freed(unit->pool, class, unit->regions))
+			return true;
+		if (!region_waits(unit->pool, class) || fatal_signal_pending(current))
+			return false;
+		kept_strip_class(unit->pool, class);
+	}
+}
+
+/* The same region, if it is kept. */
+static void claim_kept_named(struct unit *unit)
+{
+	struct region *region = region_lookup(unit->pool, handle_index(unit->handle));
+
+	if (!unit_populates(unit) || !region || !region_is_kept(region) ||
+	    region_claim_named(unit->pool, unit->handle, true, unit->regions))
+		return;
+	unit->kept = region->nr_pages;
+	/* Somebody has taken its pages since. */
+	if (!unit->kept)
+		region_unclaim(unit->pool, region);
+}
+
+/*
+ * Most requests need nothing else, neither arrays nor a look at the budgets. Who is
+ * refused must be sure that nobody takes anything in that moment: see admit().
+ */
+static bool claim_kept_at_once(struct unit *unit)
+{
+	if (!down_read_trylock(&unit->pool->admission))
+		return false;
+	if (unit->handle)
+		claim_kept_named(unit);
+	else
+		claim_kept(unit, unit->class);
+	up_read(&unit->pool->admission);
+	return unit->kept;
+}
+
 static bool claim_other_class(struct unit *unit)
 {
 	u32 class;
 
 	for (class = 0; class < unit->pool->nr_classes; class++)
-		if (region_claim_freed(unit->pool, class, unit->regions))
+		if (claim_freed(unit, class))
 			return true;
 	return false;
 }
@@ -103,7 +164,7 @@ static bool claim_released(struct unit *unit)
 {
 	if (unit->nr > 1)
 		return region_claim_run(unit->pool, unit->nr, unit->regions);
-	return region_claim_freed(unit->pool, unit->class, unit->regions);
+	return claim_freed(unit, unit->class);
 }
 
 static void unit_unclaim(struct unit *unit)
@@ -120,21 +181,31 @@ static int unit_reserve(struct unit *unit)
 
 	if (!unit_populates(unit))
 		return 0;
-	if (unit->too_many)
-		unit->reason = SEGPOOL_REASON_PHYSICAL;
-	else
-		unit->reason = pages_reserve(unit->pool, &want, &unit->retained);
+	unit->reason = pages_reserve(unit->pool, &want, &unit->retained);
 	return unit->reason ? -ENOMEM : 0;
 }
 
-/* Budget for regions that are claimed already. */
+/* Budget for regions that are claimed already; that of a kept one's pages came with it. */
 static int admit_claimed(struct unit *unit)
 {
-	int err = unit_reserve(unit);
+	int err = unit->kept ? 0 : unit_reserve(unit);
 
 	if (err)
 		unit_unclaim(unit);
 	return err;
+}
+
+static int admit_named(struct unit *unit)
+{
+	int err = region_claim_named(unit->pool, unit->handle, unit_populates(unit),
+				     unit->regions);
+
+	if (err == -ENOMEM)
+		unit->reason = SEGPOOL_REASON_PHYSICAL;
+	if (err)
+		return err;
+	unit->kept = unit->regions[0]->nr_pages;
+	return admit_claimed(unit);
 }
 
 /* The budget first: a carved region cannot be put back. */
@@ -155,18 +226,52 @@ static int admit_new(struct unit *unit)
 	return -ENOMEM;
 }
 
+/* Would there be regions for it? For a moment. */
+static bool regions_are_to_be_had(const struct unit *unit)
+{
+	struct segpool_pool *pool = unit->pool;
+	u32 class;
+
+	if (regions_uncarved(pool, unit->nr) != -ENOSPC)
+		return true;
+	if (unit->nr > 1)
+		return region_claim_run(pool, unit->nr, NULL);
+	for (class = 0; class < pool->nr_classes; class++)
+		if (region_waits(pool, class))
+			return true;
+	return false;
+}
+
+/*
+ * Not even with all that the pool retains: then it takes nothing. Others would carve new
+ * regions while it has released ones, only to put them back.
+ */
+static bool budget_is_short(const struct unit *unit)
+{
+	return unit->too_many ||
+	       (unit_populates(unit) &&
+		!account_could_fit(&unit->pool->account,
+				   (u64)unit->nr * unit->pool->region_pages));
+}
+
+static int refuse_pages(struct unit *unit)
+{
+	unit->reason = regions_are_to_be_had(unit) ? SEGPOOL_REASON_PHYSICAL :
+						     SEGPOOL_REASON_VIRTUAL;
+	return -ENOMEM;
+}
+
 /* The order of taking: released by the class, new, released by another class. */
 static int unit_try_admit(void *request)
 {
 	struct unit *unit = request;
 	struct segpool_pool *pool = unit->pool;
 	int uncarved;
-	int err;
 
-	if (unit->handle) {
-		err = region_claim_named(pool, unit->handle, unit->regions);
-		return err ?: admit_claimed(unit);
-	}
+	if (unit->handle)
+		return admit_named(unit);
+	if (budget_is_short(unit))
+		return refuse_pages(unit);
 	if (claim_released(unit))
 		return admit_claimed(unit);
 	uncarved = regions_uncarved(pool, unit->nr);
@@ -176,7 +281,7 @@ static int unit_try_admit(void *request)
 		return uncarved;
 	if (unit->nr == 1 && claim_other_class(unit))
 		return admit_claimed(unit);
-	unit->reason = unit->no_descriptors ?: SEGPOOL_REASON_VIRTUAL;
+	unit->reason = uncarved == -EAGAIN ? unit->no_descriptors : SEGPOOL_REASON_VIRTUAL;
 	return -ENOMEM;
 }
 
@@ -186,6 +291,8 @@ static int unit_insert_one(struct unit *unit, struct vm_area_struct *vma, u32 nu
 
 	if (fatal_signal_pending(current))
 		return -EINTR;
+	if (unit->huge)
+		return region_map_huge(unit->pool, vma, region, unit->huge_pages[number]);
 	if (!region_table_headroom(unit->pool, region))
 		return -ENOMEM;
 	cond_resched();
@@ -229,9 +336,12 @@ static int unit_map(struct unit *unit)
 	/* Under the mmap lock, so that an munmap() finds all that was mapped. */
 	for (i = 0; !err && i < unit->nr; i++) {
 		region = unit->regions[i];
-		region->pages = unit->pages[i];
-		region->nr_pages = pool->region_pages;
-		set_bit(REGION_TABLE, &region->flags);
+		if (unit->huge) {
+			region_back_huge(pool, region, unit->huge_pages[i]);
+		} else {
+			region_back(pool, region, unit->pages[i]);
+			set_bit(REGION_TABLE, &region->flags);
+		}
 	}
 	map_unlock(pool);
 	return err;
@@ -286,19 +396,69 @@ static void count_unused(struct unit *unit)
 		count_class(unit->pool, unit->class, SEGPOOL_CC_RELEASED_REGIONS);
 }
 
-/* What was admitted becomes regions in use; all is put back where that fails. */
-static int unit_complete(struct unit *unit, struct segpool_region *results)
+static int unit_try_reserve(void *request)
+{
+	return unit_reserve(request);
+}
+
+static int unit_bring(struct unit *unit)
 {
 	struct pages_want want = unit_want(unit);
 	bool zero = unit->flags & SEGPOOL_ZERO;
+	int err;
+
+	err = pages_bring(unit->pool, &want, unit->retained, zero);
+	if (err)
+		unit->reason = SEGPOOL_REASON_SYSTEM;
+	return err;
+}
+
+/* Single pages for the same regions, where no huge page was to be had. */
+static int unit_bring_single(struct unit *unit)
+{
+	int err;
+
+	count(unit->pool, SEGPOOL_C_HUGE_FALLBACKS, 1);
+	err = unit_alloc_arrays(unit);
+	if (err)
+		return err;
+	/* From here on its arrays are freed with it. */
+	unit->huge = false;
+	return admit(unit->pool, unit_try_reserve, unit) ?: unit_bring(unit);
+}
+
+/* The same for a kept region. */
+static int unit_complete_kept(struct unit *unit, struct segpool_region *results)
+{
+	struct region *region = unit->regions[0];
+	int err = kept_take_back(unit->pool, region, unit->flags & SEGPOOL_ZERO);
+
+	if (!err) {
+		unit_hand_out(unit, results);
+		return 0;
+	}
+	kept_put_back(unit->pool, region);
+	if (err == -ENOMEM)
+		unit->reason = SEGPOOL_REASON_SYSTEM;
+	/* Somebody may have been refused because we had it. */
+	budget_wake(unit->pool);
+	return err;
+}
+
+/* What was admitted becomes regions in use; all is put back where that fails. */
+static int unit_complete(struct unit *unit, struct segpool_region *results)
+{
+	struct pages_want want;
 	int err = 0;
 
+	if (unit->kept)
+		return unit_complete_kept(unit, results);
 	if (unit_populates(unit)) {
-		err = pages_bring(unit->pool, &want, unit->retained, zero);
-		if (err) {
-			unit->reason = SEGPOOL_REASON_SYSTEM;
+		err = unit_bring(unit);
+		if (err == -ENOMEM && unit->huge)
+			err = unit_bring_single(unit);
+		if (err)
 			goto err_unclaim;
-		}
 		err = unit_map(unit);
 		if (err)
 			goto err_put_pages;
@@ -308,6 +468,7 @@ static int unit_complete(struct unit *unit, struct segpool_region *results)
 
 err_put_pages:
 	/* All of them have been brought. */
+	want = unit_want(unit);
 	pages_unreserve(unit->pool, &want, want.nr);
 err_unclaim:
 	if (unit->carved)
@@ -327,12 +488,14 @@ static int unit_admit(struct unit *unit)
 		unit->no_descriptors = regions_prepare(unit->pool, unit->nr);
 		err = admit(unit->pool, unit_try_admit, unit);
 		/* Others have carved the regions that it made descriptors for. */
+		if (err == -EAGAIN && fatal_signal_pending(current))
+			err = -EINTR;
 	} while (err == -EAGAIN);
 	return err;
 }
 
 /*
- * Neighbours with more pages than the pool may ever have: no arrays are made for
+ * Neighbours with more pages than the pool may have: no arrays are made for
  * those, since the room for arrays is small, and shared by all pools.
  */
 static bool unit_exceeds_budget(const struct unit *unit)
@@ -341,25 +504,54 @@ static bool unit_exceeds_budget(const struct unit *unit)
 	       (u64)unit->nr * unit->pool->region_pages > READ_ONCE(unit->pool->account.budget);
 }
 
-/* One try to hand a unit out. */
-static int unit_try(struct unit *unit, struct segpool_region *results)
+static bool unit_has_arrays(const struct unit *unit)
+{
+	return unit_populates(unit) && !unit->too_many && !unit->huge;
+}
+
+/* One try to hand a unit out, with huge pages or single ones. */
+static int unit_try_with(struct unit *unit, struct segpool_region *results, bool huge)
 {
 	int err = 0;
 
 	if (READ_ONCE(unit->pool->gone))
 		return -ENXIO;
 	unit->carved = false;
+	unit->kept = false;
 	unit->reason = SEGPOOL_REASON_NONE;
-	unit->too_many = unit_exceeds_budget(unit);
-	if (unit_populates(unit) && !unit->too_many)
+	unit->huge = huge;
+	if (claim_kept_at_once(unit))
+		return unit_complete(unit, results);
+	if (unit_has_arrays(unit))
 		err = unit_alloc_arrays(unit);
 	if (err)
 		return err;
 	err = unit_admit(unit);
 	if (!err)
 		err = unit_complete(unit, results);
-	if (err && unit_populates(unit) && !unit->too_many)
+	if ((err || unit->kept) && unit_has_arrays(unit))
 		unit_free_arrays(unit);
+	return err;
+}
+
+/* A budget that has no room for new huge pages may have some for retained single ones. */
+static bool worth_single_pages(const struct unit *unit, int err)
+{
+	return err == -ENOMEM && unit->huge && !unit->too_many &&
+	       (unit->reason == SEGPOOL_REASON_PHYSICAL || unit->reason == SEGPOOL_REASON_CEILING);
+}
+
+static int unit_try(struct unit *unit, struct segpool_region *results)
+{
+	int err;
+
+	unit->too_many = unit_exceeds_budget(unit);
+	err = unit_try_with(unit, results, unit->pool->huge && unit_populates(unit));
+	if (!worth_single_pages(unit, err))
+		return err;
+	err = unit_try_with(unit, results, false);
+	if (!err && !unit->kept)
+		count(unit->pool, SEGPOOL_C_HUGE_FALLBACKS, 1);
 	return err;
 }
 
@@ -382,8 +574,10 @@ static int alloc_contiguous(struct unit *unit, struct segpool_region *results,
 	unit->reason = SEGPOOL_REASON_SYSTEM;
 	unit->regions = kvcalloc(unit->nr, sizeof(*unit->regions), SEGPOOL_GFP);
 	unit->pages = kvcalloc(unit->nr, sizeof(*unit->pages), SEGPOOL_GFP);
-	if (unit->regions && unit->pages)
+	unit->huge_pages = kvcalloc(unit->nr, sizeof(*unit->huge_pages), SEGPOOL_GFP);
+	if (unit->regions && unit->pages && unit->huge_pages)
 		err = unit_request(unit, results, wait);
+	kvfree(unit->huge_pages);
 	kvfree(unit->pages);
 	kvfree(unit->regions);
 	return err;
@@ -433,8 +627,9 @@ int request_alloc(struct segpool_pool *pool, u32 class, u32 flags, u32 timeout_m
 {
 	struct region *region;
 	struct page **pages;
+	struct page *huge;
 	struct unit unit = { .pool = pool, .class = class, .flags = flags, .nr = 1,
-			     .regions = &region, .pages = &pages };
+			     .regions = &region, .pages = &pages, .huge_pages = &huge };
 	struct budget_wait wait;
 	int err;
 
@@ -470,8 +665,10 @@ int request_reuse(struct segpool_pool *pool, u64 handle, u32 class, u32 flags, u
 {
 	struct region *region;
 	struct page **pages;
+	struct page *huge;
 	struct unit unit = { .pool = pool, .class = class, .flags = flags, .nr = 1,
-			     .handle = handle, .regions = &region, .pages = &pages };
+			     .handle = handle, .regions = &region, .pages = &pages,
+			     .huge_pages = &huge };
 	struct budget_wait wait;
 	int err;
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Retained pages: unmapped, owned by the pool, waiting for its next request.
+ * Retained pages: unmapped, owned by the pool, waiting for its next request. (Those
+ * that stay with their region are in kept.c.)
  *
- * They are kept in magazines, arrays of page pointers, stacked newest first: a
- * request takes the newest pages, age and limits take the oldest. The shrinker
- * takes whole magazines wherever it finds them (shrink.c).
+ * They are kept in magazines, arrays of page pointers, stacked newest first, huge
+ * pages apart from others: a request takes the newest pages, age and limits take
+ * the oldest. The shrinker takes whole magazines wherever it finds them (shrink.c).
  */
 
 #include <linux/jiffies.h>
 #include <linux/mm.h>
-#include <linux/pagemap.h>
 #include <linux/sched/signal.h>
 #include <linux/string.h>
 
@@ -20,16 +20,16 @@
 static struct workqueue_struct *age_queue;
 
 /* Oldest pages are given back in portions, the lock released between them. */
-#define TRIM_PORTION 64
+#define TRIM_PORTION 64U
 
 static bool magazine_accepts(const struct segpool_pool *pool, const struct magazine *magazine)
 {
-	return magazine->nr < MAGAZINE_PAGES &&
+	return !magazine_full(magazine) &&
 	       age_accepts(magazine->begun, READ_ONCE(pool->retain_age), jiffies);
 }
 
-/* How many more pages may be retained now. */
-static u64 retain_room(const struct segpool_pool *pool)
+/* How many pages may be retained now. */
+static u64 retain_most(const struct segpool_pool *pool)
 {
 	lockdep_assert_held(&pool->retain.lock);
 
@@ -37,78 +37,118 @@ static u64 retain_room(const struct segpool_pool *pool)
 	 * Read under the lock: whoever lowers a limit trims afterwards under
 	 * the same lock, so nothing slips in above the new limit.
 	 */
-	if (pool->retain.closed)
-		return 0;
-	return account_retain_room(&pool->account, READ_ONCE(pool->retain_limit));
+	return pool->retain.closed ? 0 : READ_ONCE(pool->retain_limit);
 }
 
-/* Adds to the newest magazine, or begins @spare; returns how many fitted. */
-static u32 magazine_fill(struct segpool_pool *pool, struct page **pages, u32 nr,
-			 struct magazine **spare)
+/*
+ * Makes physical pages retained ones, as many of @nr entries as there is room for. Kept
+ * regions take from the same room, without this lock.
+ */
+static u32 retain_share(struct segpool_pool *pool, u32 nr, u32 order)
+{
+	u64 limit;
+
+	do {
+		/* Once for both: a limit raised in between would keep us here for ever. */
+		limit = retain_most(pool);
+		nr = min_t(u64, nr, account_retain_room(&pool->account, limit) >> order);
+	} while (nr && !account_try_retain(&pool->account, (u64)nr << order, limit));
+	return nr;
+}
+
+/*
+ * Adds to the newest magazine, or begins @spare; returns how many fitted, and the limits
+ * have room for, unless they are @retained already.
+ */
+static u32 magazine_fill(struct segpool_pool *pool, struct page **pages, u32 nr, u32 order,
+			 bool retained, struct magazine **spare)
 {
 	struct retain *retain = &pool->retain;
+	struct retain_stack *stack = retain_stack(retain, order);
 	struct magazine *magazine;
+	bool begin;
 
 	lockdep_assert_held(&retain->lock);
 
+	magazine = list_first_entry_or_null(&stack->magazines, struct magazine, node);
+	begin = !magazine || !magazine_accepts(pool, magazine);
+	if (begin)
+		magazine = *spare;
+	if (!magazine)
+		return 0;
+	nr = min(nr, magazine_room(order) - magazine->nr);
+	if (!retained)
+		nr = retain_share(pool, nr, order);
 	if (!nr)
 		return 0;
-	magazine = list_first_entry_or_null(&retain->magazines, struct magazine, node);
-	if (!magazine || !magazine_accepts(pool, magazine)) {
-		if (!*spare)
-			return 0;
-		magazine = *spare;
+	if (begin) {
 		*spare = NULL;
 		magazine->pool = pool;
 		magazine->begun = jiffies;
-		list_add(&magazine->node, &retain->magazines);
+		list_add(&magazine->node, &stack->magazines);
 		magazine_watch(magazine);
-		if (pool->retain_age)
-			queue_delayed_work(age_queue, &retain->age_work, pool->retain_age);
+		retain_age_begins(pool);
 	}
 
-	nr = magazine_push(magazine, pages, nr);
-	retain->nr_pages += nr;
+	magazine_push(magazine, pages, nr);
+	stack->nr += nr;
 	magazine->touched = jiffies;
 	return nr;
+}
+
+/* Keeps pages, accounted as physical so far, or as @retained already; as retain_put(). */
+static u32 retain_keep(struct segpool_pool *pool, struct page **pages, u32 nr, u32 order,
+		       bool retained)
+{
+	struct magazine *spare = NULL;
+	u32 done = 0;
+	bool room;
+	u32 part;
+
+	do {
+		spin_lock(&pool->retain.lock);
+		do {
+			room = retained ? !pool->retain.closed :
+				  account_retain_room(&pool->account, retain_most(pool)) >> order;
+			part = 0;
+			if (room && done < nr)
+				part = magazine_fill(pool, pages + done, nr - done, order,
+						     retained, &spare);
+			done += part;
+		} while (part);
+		spin_unlock(&pool->retain.lock);
+
+		if (done == nr || !room)
+			break;
+		if (!spare)
+			spare = magazine_alloc(order);
+	} while (spare);
+
+	if (spare)
+		magazine_free(spare);
+	return done;
 }
 
 /**
  * retain_put() - keep unmapped pages for the next request
  * @pool: the pool; the pages are accounted to it as physical.
  * @pages: pages that nobody else holds.
- * @nr: how many.
+ * @nr: how many entries.
+ * @order: each stands for 2^order pages.
  *
  * Context: may sleep.
  * Return: how many were kept, from the first on; they are accounted as retained
  * now. The others stay the caller's.
  */
-u32 retain_put(struct segpool_pool *pool, struct page **pages, u32 nr)
+u32 retain_put(struct segpool_pool *pool, struct page **pages, u32 nr, u32 order)
 {
-	struct magazine *spare = NULL;
-	u32 done = 0;
-	u32 part;
-	u64 room;
+	return retain_keep(pool, pages, nr, order, false);
+}
 
-	do {
-		spin_lock(&pool->retain.lock);
-		do {
-			room = retain_room(pool);
-			part = magazine_fill(pool, pages + done, min_t(u64, nr - done, room),
-					     &spare);
-			account_retain(&pool->account, part);
-			done += part;
-		} while (part && done < nr);
-		spin_unlock(&pool->retain.lock);
-
-		if (done == nr || !room)
-			break;
-		spare = magazine_alloc();
-	} while (spare);
-
-	if (spare)
-		magazine_free(spare);
-	return done;
+/* The same with pages that are retained, and accounted so, already. */
+u32 retain_move(struct segpool_pool *pool, struct page **pages, u32 nr, u32 order)
+{
+	return retain_keep(pool, pages, nr, order, true);
 }
 
 /* Takes the last pages of a magazine; it goes to @empty when it has no more. */
@@ -118,7 +158,7 @@ static u32 magazine_draw(struct retain *retain, struct magazine *magazine, struc
 	lockdep_assert_held(&retain->lock);
 
 	nr = magazine_pop(magazine, pages, nr);
-	retain->nr_pages -= nr;
+	retain_stack(retain, magazine->order)->nr -= nr;
 	if (!magazine->nr) {
 		magazine_unwatch(magazine);
 		list_move(&magazine->node, empty);
@@ -134,7 +174,7 @@ static void magazines_free(struct list_head *magazines)
 		magazine_free(magazine);
 }
 
-/* Draws @nr pages, newest first, into the arrays of @want. */
+/* Draws @nr entries, newest first, into the arrays of @want. */
 static void retain_draw(struct retain *retain, const struct pages_want *want, u32 nr,
 			struct list_head *empty)
 {
@@ -145,7 +185,8 @@ static void retain_draw(struct retain *retain, const struct pages_want *want, u3
 	lockdep_assert_held(&retain->lock);
 
 	while (done < nr) {
-		magazine = list_first_entry(&retain->magazines, struct magazine, node);
+		magazine = list_first_entry(&retain_stack(retain, want->order)->magazines,
+					    struct magazine, node);
 		part = min(nr - done, want->per_array - done % want->per_array);
 		done += magazine_draw(retain, magazine, pages_slot(want, done), part, empty);
 	}
@@ -155,14 +196,19 @@ static void retain_draw(struct retain *retain, const struct pages_want *want, u3
  * retain_reserve() - reserve the budgets for a request, retained pages first
  * @pool: the pool.
  * @want: where the pages shall go, and how many.
- * @retained: set to how many pages were retained: the first ones of @want.
+ * @retained: set to how many entries were retained: the first ones of @want.
  * @leaving: set to the pages that were on their way out, which still counted, and
- *	to how many had left before.
+ *	to how many had left before; to none where the request would not fit without
+ *	all retained pages either.
  *
  * Takes retained pages and charges what is missing, to the pool and to the
  * ceiling: all or nothing, in one step, so that of two requests of which one
  * fits one gets it. All pages are accounted as physical then; what is missing
  * the caller has to bring.
+ *
+ * That a lowered budget is exceeded by retained pages, until they are trimmed, is no
+ * reason to refuse: a request that takes all there are leaves none to exceed it, and
+ * one that takes fewer adds nothing.
  *
  * Return: SEGPOOL_REASON_NONE, _PHYSICAL or _CEILING.
  */
@@ -174,14 +220,18 @@ enum segpool_reason retain_reserve(struct segpool_pool *pool, const struct pages
 	LIST_HEAD(empty);
 
 	spin_lock(&retain->lock);
-	*retained = min(want->nr, retain->nr_pages);
-	leaving->nr = retain->nr_leaving;
-	leaving->nr_left = retain->nr_left;
-	if (!account_excess(&pool->account))
-		reason = ceiling_charge(&pool->account, want->nr - *retained);
-	if (!reason) {
+	*retained = min(want->nr, retain_stack(retain, want->order)->nr);
+	leaving->nr = 0;
+	leaving->fits = account_could_fit(&pool->account, want_pages(want));
+	if (leaving->fits) {
+		leaving->nr = retain->nr_leaving;
+		leaving->nr_left = retain->nr_left;
+		reason = ceiling_charge(&pool->account,
+					(u64)(want->nr - *retained) << want->order);
+	}
+	if (!reason && *retained) {
 		retain_draw(retain, want, *retained, &empty);
-		account_unretain(&pool->account, *retained);
+		account_unretain(&pool->account, (u64)*retained << want->order);
 	}
 	spin_unlock(&retain->lock);
 
@@ -190,32 +240,77 @@ enum segpool_reason retain_reserve(struct segpool_pool *pool, const struct pages
 }
 
 /**
- * retained_release() - give pages that were retained to the system
+ * retain_announce() - pages that are retained are about to be taken from where they are
  * @pool: the pool.
- * @pages: in no magazine any more, and counted in nr_leaving.
- * @nr: how many.
+ * @nr: how many; to be followed by retain_settle().
+ */
+void retain_announce(struct segpool_pool *pool, u32 nr)
+{
+	spin_lock(&pool->retain.lock);
+	pool->retain.nr_leaving += nr;
+	spin_unlock(&pool->retain.lock);
+}
+
+/**
+ * retain_settle() - what has become of pages that were leaving
+ * @pool: the pool.
+ * @gone: so many are no longer the pool's.
+ * @stayed: so many are still retained.
  *
  * Context: may be called in reclaim.
  */
-void retained_release(struct segpool_pool *pool, struct page **pages, u32 nr)
+void retain_settle(struct segpool_pool *pool, u32 gone, u32 stayed)
 {
 	struct retain *retain = &pool->retain;
 
-	if (!nr)
-		return;
-	release_pages(pages, nr);
-	/* Before they are no longer retained: see ceiling_make_room(). */
-	ceiling_uncharge(nr);
+	if (gone) {
+		ceiling_uncharge(gone);
+		/* Before they are no longer retained. Pairs with ceiling_make_room(). */
+		smp_mb__after_atomic();
+	}
 
 	spin_lock(&retain->lock);
 	/* Under the lock, so that who computes with both finds a page in both or in none. */
-	account_drop_retained(&pool->account, nr);
-	retain->nr_leaving -= nr;
+	account_drop_retained(&pool->account, gone);
+	retain->nr_leaving -= gone + stayed;
 	/* Wraps, and is only compared with what it was. */
-	WRITE_ONCE(retain->nr_left, retain->nr_left + nr);
+	WRITE_ONCE(retain->nr_left, retain->nr_left + gone + stayed);
 	wake_up_all(&retain->left);
 	spin_unlock(&retain->lock);
-	budget_wake(pool);
+	if (gone)
+		budget_wake(pool);
+}
+
+/* Since retain_reserve(), have pages begun to leave, or left? */
+bool retain_has_moved(struct segpool_pool *pool, const struct retain_leaving *leaving)
+{
+	struct retain *retain = &pool->retain;
+	bool moved;
+
+	spin_lock(&retain->lock);
+	moved = retain->nr_leaving || retain->nr_left != leaving->nr_left;
+	spin_unlock(&retain->lock);
+	return moved;
+}
+
+/**
+ * retained_release() - give pages that were retained to the system
+ * @pool: the pool.
+ * @pages: in no magazine any more, and counted in nr_leaving.
+ * @nr: how many entries.
+ * @order: each stands for 2^order pages.
+ * @why: what to count them under, before anybody can see them gone.
+ *
+ * Context: may be called in reclaim.
+ */
+void retained_release(struct segpool_pool *pool, struct page **pages, u32 nr, u32 order,
+		      enum segpool_counter why)
+{
+	if (!nr)
+		return;
+	count(pool, why, nr << order);
+	pages_free(pages, nr, order);
+	retain_settle(pool, nr << order, 0);
 }
 
 /**
@@ -223,8 +318,8 @@ void retained_release(struct segpool_pool *pool, struct page **pages, u32 nr)
  * @pool: the pool.
  * @leaving: from retain_reserve().
  *
- * They still count against the budget, but are no reason to refuse. Who releases
- * them needs no lock that a caller can hold, and has one magazine of them.
+ * They still count against the budget, but are no reason to refuse. Who has them
+ * waits for no lock that a caller can hold, and has those of one magazine or region.
  *
  * Context: sleeps; killable.
  * Return: whether there were any, and some are; not where the task was killed.
@@ -237,95 +332,225 @@ bool retain_wait_leaving(struct segpool_pool *pool, const struct retain_leaving 
 						   leaving->nr_left);
 }
 
-/*
- * Draws up to @nr of the oldest pages, to be given to retained_release(); only
- * pages last touched at @cutoff or before, where there is one.
- */
-static u32 retain_draw_oldest(struct retain *retain, struct page **pages, u32 nr,
-			      const unsigned long *cutoff, struct list_head *empty)
+/* The magazine that was not touched for longest; NULL where nothing is retained. */
+static struct magazine *oldest_magazine(struct retain *retain)
 {
-	struct magazine *magazine;
-	u32 done = 0;
+	struct magazine *oldest = NULL;
+	struct magazine *last;
+	u32 i;
 
 	lockdep_assert_held(&retain->lock);
 
-	while (done < nr && !list_empty(&retain->magazines)) {
-		magazine = list_last_entry(&retain->magazines, struct magazine, node);
-		if (cutoff && !age_reached(magazine->touched, *cutoff))
-			break;
-		done += magazine_draw(retain, magazine, pages + done, nr - done, empty);
+	for (i = 0; i < ARRAY_SIZE(retain->stacks); i++) {
+		if (list_empty(&retain->stacks[i].magazines))
+			continue;
+		last = list_last_entry(&retain->stacks[i].magazines, struct magazine, node);
+		if (!oldest || time_before(last->touched, oldest->touched))
+			oldest = last;
 	}
-	retain->nr_leaving += done;
-	return done;
+	return oldest;
+}
+
+/*
+ * Draws the oldest pages, to be given to retained_release(): @nr of them, or a
+ * huge page where that is the oldest, and fewer where the magazine has no more;
+ * only pages last touched at @cutoff or before, where there is one. Returns how
+ * many entries of @pages these are, of what @order.
+ */
+static u32 retain_draw_oldest(struct retain *retain, struct page **pages, u32 nr, u32 *order,
+			      const unsigned long *cutoff, struct list_head *empty)
+{
+	struct magazine *magazine = nr ? oldest_magazine(retain) : NULL;
+
+	lockdep_assert_held(&retain->lock);
+
+	if (!magazine || (cutoff && !age_reached(magazine->touched, *cutoff)))
+		return 0;
+	*order = magazine->order;
+	nr = magazine_draw(retain, magazine, pages, DIV_ROUND_UP(nr, 1U << *order), empty);
+	retain->nr_leaving += nr << *order;
+	return nr;
 }
 
 /* How many pages are above @target, or above what the budget leaves to them. */
-static u32 retain_surplus(const struct segpool_pool *pool, u64 target)
+static u64 retain_surplus(const struct segpool_pool *pool, u64 target)
 {
-	const struct retain *retain = &pool->retain;
+	u32 leaving = pool->retain.nr_leaving;
+	u64 retained = owned_retained(account_read(&pool->account));
 
-	lockdep_assert_held(&retain->lock);
-	return account_surplus(&pool->account, retain->nr_pages, retain->nr_leaving, target);
+	lockdep_assert_held(&pool->retain.lock);
+	/* Who takes a region's pages announces them first, and may not get them. */
+	return account_surplus(&pool->account, retained - min_t(u64, retained, leaving), leaving,
+			       target);
 }
 
-/* Gives a portion of the oldest pages back; returns how many. */
-static u32 retain_drop(struct segpool_pool *pool, u64 target, const unsigned long *cutoff)
+/* Is @region, kept @since, older than @magazine? Either may be NULL. */
+static bool region_is_older(const struct region *region, unsigned long since,
+			    const struct magazine *magazine)
+{
+	return region && (!magazine || time_before(since, magazine->touched));
+}
+
+/*
+ * Gives a portion of the oldest pages back, or those of a region, counted as what @why
+ * says; returns how many. Of a huge page all go, also where fewer would do.
+ */
+static u32 retain_drop(struct segpool_pool *pool, u64 target, const unsigned long *cutoff,
+		       enum segpool_counter why)
 {
 	struct retain *retain = &pool->retain;
 	struct page *pages[TRIM_PORTION];
+	unsigned long since = 0;
+	struct region *region;
 	LIST_HEAD(empty);
+	u32 order = 0;
+	bool kept;
 	u32 nr;
 
+	do {
+		cond_resched();
+		region = kept_oldest(pool, &since);
+		spin_lock(&retain->lock);
+		nr = min_t(u64, retain_surplus(pool, target), U32_MAX);
+		kept = nr && region_is_older(region, since, oldest_magazine(retain)) &&
+		       (!cutoff || age_reached(since, *cutoff));
+		/* With what is surplus, so that not two give back for the same reason. */
+		if (kept)
+			retain->nr_leaving += pool->region_pages;
+		else
+			nr = retain_draw_oldest(retain, pages, min(nr, TRIM_PORTION), &order,
+						cutoff, &empty);
+		spin_unlock(&retain->lock);
+		if (kept)
+			nr = kept_drop(pool, region, nr, cutoff, why);
+	} while (kept && !nr);
+
+	if (kept)
+		return nr;
+	magazines_free(&empty);
+	retained_release(pool, pages, nr, order, why);
+	return nr << order;
+}
+
+/**
+ * retain_drop_huge() - give a retained huge page back, for single pages
+ * @pool: the pool, whose budget has no room for them.
+ * @nr: how many single pages are wanted, retained ones included.
+ *
+ * None goes where all that are retained would not make room enough.
+ *
+ * Context: may sleep.
+ * Return: whether one went.
+ */
+bool retain_drop_huge(struct segpool_pool *pool, u32 nr)
+{
+	struct retain *retain = &pool->retain;
+	struct retain_stack *stack = retain_stack(retain, HUGE_ORDER);
+	struct magazine *magazine;
+	struct page *huge;
+	LIST_HEAD(empty);
+	bool found;
+
 	spin_lock(&retain->lock);
-	nr = min_t(u32, retain_surplus(pool, target), TRIM_PORTION);
-	nr = retain_draw_oldest(retain, pages, nr, cutoff, &empty);
+	found = stack->nr && account_could_fit(&pool->account, nr);
+	if (found) {
+		magazine = list_last_entry(&stack->magazines, struct magazine, node);
+		magazine_draw(retain, magazine, &huge, 1, &empty);
+		retain->nr_leaving += 1U << HUGE_ORDER;
+	}
 	spin_unlock(&retain->lock);
 
+	if (!found)
+		return false;
 	magazines_free(&empty);
-	retained_release(pool, pages, nr);
-	cond_resched();
-	return nr;
+	retained_release(pool, &huge, 1, HUGE_ORDER, SEGPOOL_C_TRIMMED_PAGES);
+	return true;
+}
+
+/* Is more retained than may be? For a moment. */
+static bool is_above(const struct segpool_pool *pool, u64 target)
+{
+	u64 retained = owned_retained(account_read(&pool->account));
+
+	return retained && (retained > target || account_excess(&pool->account));
+}
+
+/*
+ * Gives retained pages back until at most @target are left, and the budget holds;
+ * stops early where the task is killed, if it is @killable. Returns how many went.
+ */
+static u64 drop_surplus(struct segpool_pool *pool, u64 target, bool killable)
+{
+	struct retain *retain = &pool->retain;
+	struct retain_leaving leaving;
+	u64 released = 0;
+	u32 part;
+
+	do {
+		leaving.nr_left = READ_ONCE(retain->nr_left);
+		do {
+			part = retain_drop(pool, target, NULL, SEGPOOL_C_TRIMMED_PAGES);
+			released += part;
+		} while (part && !(killable && fatal_signal_pending(current)));
+
+		if (!is_above(pool, target))
+			break;
+		/* Also those that others are giving back; or have only moved, so look again. */
+		if (!killable)
+			wait_event(retain->left, !READ_ONCE(retain->nr_leaving));
+		else if (wait_event_killable(retain->left, !READ_ONCE(retain->nr_leaving)))
+			break;
+	} while (is_above(pool, target) && retain_has_moved(pool, &leaving) &&
+		 !(killable && fatal_signal_pending(current)));
+	return released;
 }
 
 /**
  * retain_trim() - give retained pages back until the pool fits
  * @pool: the pool.
  * @target: pages that may stay; fewer do if the physical budget asks for it.
- * @counter: what to count them under.
  *
  * Context: may sleep; stops early when the task is killed.
  * Return: how many pages went.
  */
-u64 retain_trim(struct segpool_pool *pool, u64 target, enum segpool_counter counter)
+u64 retain_trim(struct segpool_pool *pool, u64 target)
 {
-	u64 released = 0;
-	u32 part;
-
-	do {
-		part = retain_drop(pool, target, NULL);
-		released += part;
-	} while (part && !fatal_signal_pending(current));
-
-	/* Also those that others are giving back. */
-	wait_event_killable(pool->retain.left, !READ_ONCE(pool->retain.nr_leaving));
-	count(pool, counter, released);
-	return released;
+	return drop_surplus(pool, target, true);
 }
 
-/* In jiffies from now; 0: nothing is waiting. */
-static unsigned long retain_next_expiry(struct segpool_pool *pool, unsigned long age)
+/*
+ * Arms the work for what is the oldest now. What was retained while it ran has armed it
+ * for itself, which is later. Under the lock: see retain_limits_changed().
+ */
+static void retain_age_goes_on(struct segpool_pool *pool)
 {
 	struct retain *retain = &pool->retain;
 	struct magazine *magazine;
+	unsigned long since = 0;
+	struct region *region = kept_oldest(pool, &since);
 	unsigned long delay = 0;
+	unsigned long age;
 
 	spin_lock(&retain->lock);
-	if (!list_empty(&retain->magazines)) {
-		magazine = list_last_entry(&retain->magazines, struct magazine, node);
+	age = READ_ONCE(pool->retain_age);
+	magazine = oldest_magazine(retain);
+	if (region_is_older(region, since, magazine))
+		delay = age_delay(since, age, jiffies);
+	else if (magazine)
 		delay = age_delay(magazine->touched, age, jiffies);
-	}
+	if (age && delay)
+		mod_delayed_work(age_queue, &retain->age_work, delay);
 	spin_unlock(&retain->lock);
-	return delay;
+}
+
+/* Something is retained from now on that was not. */
+void retain_age_begins(struct segpool_pool *pool)
+{
+	unsigned long age = READ_ONCE(pool->retain_age);
+
+	/* One that is pending looks for the oldest when it runs. */
+	if (age && !delayed_work_pending(&pool->retain.age_work))
+		queue_delayed_work(age_queue, &pool->retain.age_work, age);
 }
 
 static void retain_age(struct work_struct *work)
@@ -334,20 +559,12 @@ static void retain_age(struct work_struct *work)
 	struct segpool_pool *pool = container_of(retain, struct segpool_pool, retain);
 	unsigned long age = READ_ONCE(pool->retain_age);
 	unsigned long cutoff = jiffies - age;
-	unsigned long delay;
-	u32 part;
 
 	if (!age)
 		return;
-	do {
-		part = retain_drop(pool, 0, &cutoff);
-		count(pool, SEGPOOL_C_AGED_PAGES, part);
-	} while (part);
-
-	/* What comes later queues the work itself. */
-	delay = retain_next_expiry(pool, age);
-	if (delay)
-		queue_delayed_work(age_queue, &retain->age_work, delay);
+	while (retain_drop(pool, 0, &cutoff, SEGPOOL_C_AGED_PAGES))
+		;
+	retain_age_goes_on(pool);
 }
 
 /* The retain limit, the age or the physical budget is another one. */
@@ -355,10 +572,13 @@ void retain_limits_changed(struct segpool_pool *pool)
 {
 	bool ages;
 
-	retain_trim(pool, READ_ONCE(pool->retain_limit), SEGPOOL_C_TRIMMED_PAGES);
-	/* Under the lock: who begins a magazine afterwards sees the new age. */
+	/* The limits are what they are before we look. Pairs with kept_limits(). */
+	smp_mb();
+	retain_trim(pool, READ_ONCE(pool->retain_limit));
+	/* Under the lock: who begins a magazine, or arms the work, afterwards sees the new age. */
 	spin_lock(&pool->retain.lock);
-	ages = pool->retain_age && pool->retain.nr_pages && !pool->retain.closed;
+	ages = pool->retain_age && !pool->retain.closed &&
+	       owned_retained(account_read(&pool->account));
 	spin_unlock(&pool->retain.lock);
 	if (ages)
 		mod_delayed_work(age_queue, &pool->retain.age_work, 0);
@@ -366,8 +586,11 @@ void retain_limits_changed(struct segpool_pool *pool)
 
 void retain_init(struct segpool_pool *pool)
 {
+	u32 i;
+
 	spin_lock_init(&pool->retain.lock);
-	INIT_LIST_HEAD(&pool->retain.magazines);
+	for (i = 0; i < ARRAY_SIZE(pool->retain.stacks); i++)
+		INIT_LIST_HEAD(&pool->retain.stacks[i].magazines);
 	init_waitqueue_head(&pool->retain.left);
 	INIT_DELAYED_WORK(&pool->retain.age_work, retain_age);
 }
@@ -381,17 +604,12 @@ void retain_init(struct segpool_pool *pool)
  */
 void retain_close(struct segpool_pool *pool)
 {
-	u32 part;
-
 	spin_lock(&pool->retain.lock);
 	pool->retain.closed = true;
 	spin_unlock(&pool->retain.lock);
 
 	cancel_delayed_work_sync(&pool->retain.age_work);
-	do {
-		part = retain_drop(pool, 0, NULL);
-		count(pool, SEGPOOL_C_TRIMMED_PAGES, part);
-	} while (part);
+	drop_surplus(pool, 0, false);
 }
 
 int retain_queue_init(void)

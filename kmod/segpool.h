@@ -8,8 +8,9 @@
  *   limits_lock (mutex)	one change of a pool's limits at a time
  *   region fill (bit)		one POPULATE of a region at a time
  *   mmap lock of the owner	for reading; whoever looks at the mapping
- *   region lock (bit)		pages and mapping of one active region
+ *   region lock (bit)		pages and mapping of one active or kept region
  *   admission (rwsem)		a request takes its region and its budget
+ *   i_mmap_rwsem		inside the kernel: unmapping by the pool's address space
  *   pools_lock (mutex)		list of pools, totals of the closed ones
  *   queue.lock (spinlock)	one class's released regions
  *   retain.lock (spinlock)	a pool's retained pages
@@ -17,9 +18,10 @@
  *				tries (only tries) retain.lock
  *
  * queue.lock and retain.lock are never held together. No lock is held across a
- * copy to or from user space, or while waiting for budget. Under the mmap lock
+ * copy to or from user space, or in budget_wait(). Under the mmap lock
  * and the region lock memory may be allocated: reclaim enters the module only
- * through the shrinker.
+ * through the shrinker. Who holds the admission, and the shrinker, only try the
+ * lock of another region.
  */
 #ifndef SEGPOOL_H
 #define SEGPOOL_H
@@ -48,7 +50,9 @@ struct budget_wait;
 struct dentry;
 struct file;
 struct inode;
+struct list_lru;
 struct poll_table_struct;
+struct shrinker;
 struct vm_area_struct;
 struct vm_fault;
 
@@ -58,24 +62,65 @@ struct vm_fault;
  */
 #define SEGPOOL_GFP (GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
-/* Descriptors are made a page at a time, when the first of them is carved. */
-#define REGIONS_PER_CHUNK ((u32)(PAGE_SIZE / sizeof(struct region)))
+/* A huge page is 2^HUGE_ORDER pages in one piece. */
+#define HUGE_ORDER (PMD_SHIFT - PAGE_SHIFT)
+
+/**
+ * struct region_chunk - a page of descriptors
+ * @lru: in the shrinker's list while it may have kept regions.
+ * @next: of those that a shrinker has taken; its own.
+ * @pool: whose; constant.
+ * @flags: CHUNK_WATCHED.
+ * @regions: neighbours.
+ */
+struct region_chunk {
+	struct list_head lru;
+	struct region_chunk *next;
+	struct segpool_pool *pool;
+	unsigned long flags;
+	struct region regions[];
+};
+
+#define REGIONS_PER_CHUNK \
+	((u32)((PAGE_SIZE - sizeof(struct region_chunk)) / sizeof(struct region)))
+
+static inline u32 chunk_of(u64 index)
+{
+	return index / REGIONS_PER_CHUNK;
+}
+
+/**
+ * enum release_how - what becomes of the pages of a released region or range
+ * @RELEASE_NOW: they go to the system.
+ * @RELEASE_RETAIN: they are unmapped, and kept for the next request.
+ * @RELEASE_LAZY: they stay with the region, mapped, as far as the limits allow.
+ */
+enum release_how { RELEASE_NOW, RELEASE_RETAIN, RELEASE_LAZY };
+
+/**
+ * struct retain_stack - retained pages of one size
+ * @magazines: newest first.
+ * @nr: entries of all @magazines.
+ */
+struct retain_stack {
+	struct list_head magazines;
+	u32 nr;
+};
 
 /**
  * struct retain - retained pages of one pool
  * @lock: protects all but @left and @age_work.
- * @magazines: newest first.
- * @nr_pages: pages in @magazines.
- * @nr_leaving: pages on their way to the system, still accounted as retained.
- * @nr_left: how many have gone that way.
+ * @stacks: single pages, huge pages; see retain_stack().
+ * @nr_leaving: pages that somebody takes from where they are, still accounted as
+ *	retained: to the system, or to a magazine.
+ * @nr_left: how many have been.
  * @left: woken when @nr_left changes.
  * @closed: the pool is going; nothing is retained any more.
  * @age_work: gives old pages back.
  */
 struct retain {
 	spinlock_t lock;
-	struct list_head magazines;
-	u32 nr_pages;
+	struct retain_stack stacks[2];
 	u32 nr_leaving;
 	u32 nr_left;
 	wait_queue_head_t left;
@@ -84,11 +129,13 @@ struct retain {
 };
 
 /**
- * struct retain_leaving - the pages of a pool that are on their way to the system
+ * struct retain_leaving - the retained pages of a pool that are leaving where they were
+ * @fits: the request would fit, if nothing were retained.
  * @nr: how many are.
  * @nr_left: how many have been, as in struct retain.
  */
 struct retain_leaving {
+	bool fits;
 	u32 nr;
 	u32 nr_left;
 };
@@ -101,6 +148,7 @@ struct retain_leaving {
  * @mm: the owner's address space (a reference to the structure only).
  * @id: number in debugfs and tracepoints.
  * @mode: enum segpool_mode.
+ * @huge: regions may be backed by huge pages.
  * @region_shift: log2 of the region size.
  * @region_pages: pages of a region.
  * @nr_classes: number of classes.
@@ -118,6 +166,7 @@ struct retain_leaving {
  * @retain_age: jiffies, 0 for ever. Written under @limits_lock.
  * @watermark: percent. Written under @limits_lock.
  * @account: physical and retained pages.
+ * @nr_huge: regions that are backed by a huge page.
  * @admission: held for reading while a request takes what it needs, for writing
  *	to be sure that it is refused for what others have, not for what they
  *	are about to put back.
@@ -129,7 +178,7 @@ struct retain_leaving {
  * @last_shrink: jiffies when the system last took retained pages.
  * @shrunk: it ever did.
  * @events: counters, indexed by enum segpool_counter; only events are used.
- * @users: one for the file, one for each magazine that a shrinker has taken.
+ * @users: one for the file, one for each magazine and chunk that a shrinker has taken.
  * @unused: completed when @users is 0.
  * @debugfs: the pool's directory.
  * @node: in the list of pools; pools_lock.
@@ -142,6 +191,7 @@ struct segpool_pool {
 	struct mm_struct *mm;
 	u32 id;
 	u32 mode;
+	bool huge;
 	u32 region_shift;
 	u32 region_pages;
 	u32 nr_classes;
@@ -151,7 +201,7 @@ struct segpool_pool {
 
 	unsigned long base;
 	u32 nr_regions;
-	struct region **chunks;
+	struct region_chunk **chunks;
 	bool gone;
 
 	atomic64_t carved;
@@ -160,6 +210,7 @@ struct segpool_pool {
 	unsigned long retain_age;
 	u32 watermark;
 	struct account account;
+	atomic_t nr_huge;
 
 	struct rw_semaphore admission;
 	struct class_queue queues[SEGPOOL_MAX_CLASSES];
@@ -218,6 +269,12 @@ static inline void pool_get(struct segpool_pool *pool)
 	refcount_inc(&pool->users);
 }
 
+/* The same for who may be too late: the pool stays, but may have ended. */
+static inline bool pool_tryget(struct segpool_pool *pool)
+{
+	return refcount_inc_not_zero(&pool->users);
+}
+
 static inline void pool_put(struct segpool_pool *pool)
 {
 	if (refcount_dec_and_test(&pool->users))
@@ -240,10 +297,11 @@ int request_reuse(struct segpool_pool *pool, u64 handle, u32 class, u32 flags, u
 		  struct segpool_region *result, u32 *reason);
 
 /* release.c */
-int region_release(struct segpool_pool *pool, u64 handle, bool retain);
+int region_release(struct segpool_pool *pool, u64 handle, enum release_how how);
 
 /* range.c */
-int range_discard(struct segpool_pool *pool, const struct segpool_range *range, bool retain);
+int range_discard(struct segpool_pool *pool, const struct segpool_range *range, bool retain,
+		  u32 *reason);
 int range_populate(struct segpool_pool *pool, const struct segpool_range *range, bool zero,
 		   struct budget_wait *wait, u32 *reason);
 
@@ -293,26 +351,43 @@ void debugfs_exit(void);
 void debugfs_add_pool(struct segpool_pool *pool);
 void debugfs_remove_pool(struct segpool_pool *pool);
 
-/* region.c */
-struct region *region_lookup(const struct segpool_pool *pool, u64 index);
-void region_queues_init(struct segpool_pool *pool);
-int region_chunks_create(struct segpool_pool *pool, u32 nr_regions);
-void region_chunks_destroy(struct segpool_pool *pool);
+/* chunk.c */
+int chunks_init(struct shrinker *shrinker);
+void chunks_exit(void);
 u32 regions_carved(const struct segpool_pool *pool);
 u32 regions_budget(const struct segpool_pool *pool);
+struct region *region_lookup(const struct segpool_pool *pool, u64 index);
+int region_chunks_create(struct segpool_pool *pool, u32 nr_regions);
+void region_chunks_destroy(struct segpool_pool *pool);
+bool chunk_create(struct segpool_pool *pool, u32 number, u32 *reason);
+void chunk_watch(struct segpool_pool *pool, const struct region *region);
+void chunk_taken(struct region_chunk *chunk);
+bool chunk_keep(struct region_chunk *chunk);
+u32 kept_in_chunk(const struct region_chunk *chunk);
+struct list_lru *chunk_list(void);
+
+/* region.c */
+void region_queues_init(struct segpool_pool *pool);
 enum segpool_reason regions_prepare(struct segpool_pool *pool, u32 nr);
 int regions_uncarved(const struct segpool_pool *pool, u32 nr);
 bool region_carve(struct segpool_pool *pool, u32 class, u32 nr, struct region **regions,
 		  u32 *reason);
+bool region_waits(const struct segpool_pool *pool, u32 class);
 bool region_claim_freed(struct segpool_pool *pool, u32 class, struct region **region);
+bool region_claim_kept(struct segpool_pool *pool, u32 class, struct region **region);
 bool region_claim_run(struct segpool_pool *pool, u32 nr, struct region **regions);
-int region_claim_named(struct segpool_pool *pool, u64 handle, struct region **region);
+int region_claim_named(struct segpool_pool *pool, u64 handle, bool with_pages,
+		       struct region **region);
 void region_unclaim(struct segpool_pool *pool, struct region *region);
 u64 region_activate(struct segpool_pool *pool, struct region *region, u32 class);
 void region_retire(struct segpool_pool *pool, struct region *region);
+bool region_retire_kept(struct segpool_pool *pool, struct region *region);
+bool region_unclaim_kept(struct segpool_pool *pool, struct region *region);
+bool region_trylock(struct region *region);
 int region_lock_killable(struct region *region);
 void region_lock(struct region *region);
 void region_unlock(struct region *region);
+bool region_fill_trybegin(struct region *region);
 int region_fill_begin(struct region *region);
 void region_fill_end(struct region *region);
 
@@ -321,19 +396,52 @@ static inline void region_assert_locked(const struct region *region)
 	lockdep_assert(test_bit(REGION_LOCK, &region->flags));
 }
 
+/**
+ * struct region_pages - what backed a region
+ * @pages: an array of its pages; or
+ * @huge: a huge page; or neither.
+ */
+struct region_pages {
+	struct page **pages;
+	struct page *huge;
+};
+
+/* backing.c */
+void region_detach(struct segpool_pool *pool, struct region *region, struct region_pages *taken);
+void region_back(struct segpool_pool *pool, struct region *region, struct page **pages);
+void region_back_huge(struct segpool_pool *pool, struct region *region, struct page *huge);
+void region_unback(struct segpool_pool *pool, struct region *region, bool retain);
+int region_map_huge(struct segpool_pool *pool, struct vm_area_struct *vma,
+		    const struct region *region, struct page *huge);
+int region_split(struct segpool_pool *pool, struct vm_area_struct *vma, struct region *region,
+		 u32 *reason);
+struct page *region_page(const struct region *region, u32 index);
+
+static inline bool region_is_huge(const struct region *region)
+{
+	return test_bit(REGION_HUGE, &region->flags);
+}
+
 /* pages.c */
 
 /**
  * struct pages_want - pages that a request wants
  * @arrays: where they go.
  * @per_array: room in each array.
- * @nr: how many in all, from the first array on.
+ * @nr: entries in all, from the first array on.
+ * @order: each entry stands for 2^order pages: 0, or HUGE_ORDER.
  */
 struct pages_want {
 	struct page ***arrays;
 	u32 per_array;
 	u32 nr;
+	u32 order;
 };
+
+static inline u64 want_pages(const struct pages_want *want)
+{
+	return (u64)want->nr << want->order;
+}
 
 static inline struct page **pages_slot(const struct pages_want *want, u32 number)
 {
@@ -348,8 +456,29 @@ bool table_headroom(u32 nr);
 bool region_table_headroom(const struct segpool_pool *pool, const struct region *region);
 struct page **pages_array_alloc(u32 nr, u32 *reason);
 void pages_array_free(struct page **pages, u32 nr);
-int pages_get(struct segpool_pool *pool, struct page **pages, u32 nr, bool zero, u32 *reason);
-void pages_put(struct segpool_pool *pool, struct page **pages, u32 nr, bool retain);
+int pages_get(struct segpool_pool *pool, struct page **pages, u32 nr, u32 order, bool zero,
+	      u32 *reason);
+void pages_put(struct segpool_pool *pool, struct page **pages, u32 nr, u32 order, bool retain);
+int pages_zero(struct segpool_pool *pool, struct page **pages, u32 nr, u32 order);
+u32 pages_drop_pinned(struct segpool_pool *pool, struct page **pages, u32 nr, u32 order,
+		      u32 *pinned);
+void pages_free(struct page **pages, u32 nr, u32 order);
+
+/* kept.c */
+bool kept_release_lazily(struct segpool_pool *pool, struct vm_area_struct *vma,
+			 struct region *region);
+bool kept_release(struct segpool_pool *pool, struct region *region);
+void kept_limits(struct segpool_pool *pool);
+struct region *kept_oldest(struct segpool_pool *pool, unsigned long *since);
+u32 kept_drop(struct segpool_pool *pool, struct region *region, u32 nr,
+	      const unsigned long *cutoff, enum segpool_counter why);
+bool kept_move(struct segpool_pool *pool, u32 order);
+bool kept_make_room(struct segpool_pool *pool);
+void kept_strip(struct segpool_pool *pool, struct region *region);
+void kept_strip_class(struct segpool_pool *pool, u32 class);
+u64 kept_shrink_chunk(struct region_chunk *chunk, u64 wanted);
+int kept_take_back(struct segpool_pool *pool, struct region *region, bool zero);
+void kept_put_back(struct segpool_pool *pool, struct region *region);
 
 /* admission.c */
 int admit(struct segpool_pool *pool, int (*try)(void *request), void *request);
@@ -359,26 +488,47 @@ int retain_queue_init(void);
 void retain_queue_exit(void);
 void retain_init(struct segpool_pool *pool);
 void retain_close(struct segpool_pool *pool);
-u32 retain_put(struct segpool_pool *pool, struct page **pages, u32 nr);
+static inline struct retain_stack *retain_stack(struct retain *retain, u32 order)
+{
+	return &retain->stacks[!!order];
+}
+
+u32 retain_put(struct segpool_pool *pool, struct page **pages, u32 nr, u32 order);
+u32 retain_move(struct segpool_pool *pool, struct page **pages, u32 nr, u32 order);
+void retain_announce(struct segpool_pool *pool, u32 nr);
+void retain_settle(struct segpool_pool *pool, u32 gone, u32 stayed);
+bool retain_has_moved(struct segpool_pool *pool, const struct retain_leaving *leaving);
+void retain_age_begins(struct segpool_pool *pool);
 enum segpool_reason retain_reserve(struct segpool_pool *pool, const struct pages_want *want,
 				   u32 *retained, struct retain_leaving *leaving);
-u64 retain_trim(struct segpool_pool *pool, u64 target, enum segpool_counter counter);
+bool retain_drop_huge(struct segpool_pool *pool, u32 nr);
+u64 retain_trim(struct segpool_pool *pool, u64 target);
 void retain_limits_changed(struct segpool_pool *pool);
-void retained_release(struct segpool_pool *pool, struct page **pages, u32 nr);
+void retained_release(struct segpool_pool *pool, struct page **pages, u32 nr, u32 order,
+		      enum segpool_counter why);
 bool retain_wait_leaving(struct segpool_pool *pool, const struct retain_leaving *leaving);
 
 /* shrink.c */
 int shrink_init(void);
 void shrink_exit(void);
 u64 shrink_all(u64 pages);
+void shrunk(struct segpool_pool *pool, u32 pages);
 
 /* map.c */
 struct vm_area_struct *map_lock(struct segpool_pool *pool);
 void map_unlock(struct segpool_pool *pool);
 int map_insert(struct vm_area_struct *vma, struct segpool_pool *pool, u32 index, u32 first,
 	       struct page **pages, u32 nr);
+bool map_has_single_table(const struct vm_area_struct *vma, const struct segpool_pool *pool,
+			  u32 index);
+u32 map_huge_tables(const struct vm_area_struct *vma, const struct segpool_pool *pool, u32 index);
+int map_insert_huge(struct vm_area_struct *vma, struct segpool_pool *pool, u32 index,
+		    struct page *huge, bool tables);
+bool map_fault_is_own(const struct vm_fault *vmf);
 void map_zap(struct vm_area_struct *vma, struct segpool_pool *pool, u32 index, u32 first, u32 nr);
+void map_zap_region(struct segpool_pool *pool, u32 index);
 void map_zap_all(struct segpool_pool *pool);
+bool map_can_be_pinned(const struct vm_area_struct *vma);
 bool map_has_table(const struct vm_fault *vmf);
 
 /* vma.c */

@@ -51,7 +51,7 @@ static inline bool setup_valid(const struct segpool_setup *setup)
 {
 	u64 region_size = setup->region_size ?: SEGPOOL_DEFAULT_REGION_SIZE;
 
-	return !setup->reserved && setup->mode <= SEGPOOL_MODE_PINNABLE &&
+	return !setup->reserved && setup->mode <= SEGPOOL_MODE_HUGE &&
 	       is_power_of_2(region_size) && region_size >= SEGPOOL_MIN_REGION_SIZE &&
 	       region_size <= SEGPOOL_MAX_REGION_SIZE && classes_valid(setup, region_size) &&
 	       limits_valid(&setup->limits, setup->flags, region_size);
@@ -62,6 +62,12 @@ static inline bool range_valid(const struct segpool_range *range, u64 region_siz
 	return !range->reserved && range->length && PAGE_ALIGNED(range->offset) &&
 	       PAGE_ALIGNED(range->length) && range->offset < region_size &&
 	       range->length <= region_size - range->offset;
+}
+
+/* Flags of FREE. */
+static inline bool release_valid(u32 flags)
+{
+	return !flags || flags == SEGPOOL_NOW || flags == SEGPOOL_LAZY;
 }
 
 static inline bool timeout_valid(u32 flags, u32 timeout_ms)

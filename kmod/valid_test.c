@@ -198,6 +198,21 @@ static void counts_and_timeouts(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, timeout_valid(SEGPOOL_WAIT, U32_MAX));
 }
 
+/* Pages either stay with the region, or go to the system at once, or neither. */
+static void releases(struct kunit *test)
+{
+	u32 bit, other, flags;
+
+	KUNIT_EXPECT_TRUE(test, release_valid(0));
+	for (bit = 0; bit < 32; bit++)
+		for (other = bit; other < 32; other++) {
+			flags = 1U << bit | 1U << other;
+			KUNIT_EXPECT_EQ(test, release_valid(flags),
+					flags == SEGPOOL_NOW || flags == SEGPOOL_LAZY);
+		}
+	KUNIT_EXPECT_FALSE(test, release_valid(U32_MAX));
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE(ranges),
 	KUNIT_CASE(ranges_near_the_largest_number),
@@ -209,6 +224,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(limits_without_their_flag),
 	KUNIT_CASE(unknown_flags),
 	KUNIT_CASE(counts_and_timeouts),
+	KUNIT_CASE(releases),
 	{}
 };
 

@@ -13,7 +13,7 @@ static struct page *fault_page(struct segpool_pool *pool, struct region *region)
 	struct page *page;
 	u32 reason;
 
-	if (pages_get(pool, &page, 1, test_bit(REGION_ZERO, &region->flags), &reason)) {
+	if (pages_get(pool, &page, 1, 0, test_bit(REGION_ZERO, &region->flags), &reason)) {
 		count_refusal(pool, word_class(region_word(region)), reason);
 		return NULL;
 	}
@@ -26,21 +26,31 @@ static bool fault_meets_marker(const struct vm_fault *vmf)
 	return vmf->flags & FAULT_FLAG_ORIG_PTE_VALID && !pte_none(vmf->orig_pte);
 }
 
-static vm_fault_t fault_active(struct vm_fault *vmf, struct segpool_pool *pool,
+/* A huge page for a region that has no page yet; whether it has one now. */
+static bool fault_backs_huge(struct segpool_pool *pool, struct region *region)
+{
+	struct page *huge;
+	u32 reason;
+
+	if (!pool->huge || region->pages)
+		return false;
+	if (pages_get(pool, &huge, 1, HUGE_ORDER, test_bit(REGION_ZERO, &region->flags),
+		      &reason)) {
+		count(pool, SEGPOOL_C_HUGE_FALLBACKS, 1);
+		return false;
+	}
+	region_back_huge(pool, region, huge);
+	return true;
+}
+
+static vm_fault_t fault_single(struct vm_fault *vmf, struct segpool_pool *pool,
 			       struct region *region, u32 index)
 {
-	struct page *page;
+	struct page *page = region_page(region, index);
 	u32 reason;
 	int err;
 
 	region_assert_locked(region);
-	page = region->pages ? region->pages[index] : NULL;
-	/*
-	 * Somebody else who looks at the owner's memory brings nothing: it
-	 * would be charged to the wrong memory cgroup.
-	 */
-	if (!page && current->mm != pool->mm)
-		return VM_FAULT_SIGBUS;
 	if (!map_has_table(vmf) && !table_headroom(1)) {
 		count_refusal(pool, word_class(region_word(region)), SEGPOOL_REASON_SYSTEM);
 		return VM_FAULT_SIGBUS;
@@ -66,7 +76,7 @@ static vm_fault_t fault_active(struct vm_fault *vmf, struct segpool_pool *pool,
 		return VM_FAULT_NOPAGE;
 	if (err) {
 		if (!region->pages[index])
-			pages_put(pool, &page, 1, true);
+			pages_put(pool, &page, 1, 0, true);
 		return VM_FAULT_SIGBUS;
 	}
 	if (!region->pages[index]) {
@@ -79,32 +89,69 @@ static vm_fault_t fault_active(struct vm_fault *vmf, struct segpool_pool *pool,
 	return VM_FAULT_NOPAGE;
 }
 
+static vm_fault_t fault_active(struct vm_fault *vmf, struct segpool_pool *pool,
+			       struct region *region, u32 index)
+{
+	region_assert_locked(region);
+
+	/*
+	 * Somebody else who looks at the owner's memory brings nothing: it
+	 * would be charged to the wrong memory cgroup.
+	 */
+	if (!region_page(region, index) && current->mm != pool->mm)
+		return VM_FAULT_SIGBUS;
+	if (!region_is_huge(region) && !fault_backs_huge(pool, region))
+		return fault_single(vmf, pool, region, index);
+	if (!region_map_huge(pool, vmf->vma, region, region->huge))
+		return VM_FAULT_NOPAGE;
+	count_refusal(pool, word_class(region_word(region)), SEGPOOL_REASON_SYSTEM);
+	return VM_FAULT_SIGBUS;
+}
+
 static vm_fault_t vma_fault(struct vm_fault *vmf)
 {
 	struct segpool_pool *pool = vmf->vma->vm_private_data;
-	u32 region_page = vmf->pgoff & (pool->region_pages - 1);
+	u32 index = vmf->pgoff & (pool->region_pages - 1);
 	vm_fault_t ret = VM_FAULT_SIGBUS;
 	struct region *region;
 
+	if (pool->huge && map_fault_is_own(vmf))
+		return VM_FAULT_SIGBUS;
 	/* A child that was given the mapping with MADV_DOFORK gets no pages. */
 	region = vmf->vma->vm_mm == pool->mm ?
 		 region_lookup(pool, vmf->pgoff / pool->region_pages) : NULL;
 	if (region) {
 		/*
 		 * Not killable: who holds the lock maps or unmaps one region,
-		 * or is another fault that brings one page, which can be killed.
+		 * or is another fault that brings one page, or a huge one.
 		 * The address may lie in the VMA's copy that a failing mremap()
 		 * had made; only the original may be filled.
 		 */
 		region_lock(region);
 		if (word_state(region_word(region)) == REGION_ACTIVE &&
 		    vmf->vma->vm_start == pool->base)
-			ret = fault_active(vmf, pool, region, region_page);
+			ret = fault_active(vmf, pool, region, index);
 		region_unlock(region);
 	}
 	count(pool, ret == VM_FAULT_NOPAGE ? SEGPOOL_C_FAULTS : SEGPOOL_C_SIGBUS_FAULTS, 1);
 	return ret;
 }
+
+#ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP
+/*
+ * Before the kernel makes a table for single pages, or where the one entry allows
+ * less than the VMA. With the VMA's lock only, unlike ->fault(): what follows then
+ * asks for the mmap lock and comes again.
+ */
+static vm_fault_t vma_huge_fault(struct vm_fault *vmf, unsigned int order)
+{
+	struct segpool_pool *pool = vmf->vma->vm_private_data;
+
+	if (!pool->huge || order != HUGE_ORDER || vmf->flags & FAULT_FLAG_VMA_LOCK)
+		return VM_FAULT_FALLBACK;
+	return vma_fault(vmf);
+}
+#endif
 
 /* Copies between @buffer and one page; returns how many bytes. */
 static int access_page(struct page *page, unsigned int offset, void *buffer, int len, int write)
@@ -141,9 +188,9 @@ static int vma_access(struct vm_area_struct *vma, unsigned long address, void *b
 		if (!region || region_lock_killable(region))
 			break;
 		page = NULL;
-		if (word_state(region_word(region)) == REGION_ACTIVE && region->pages)
-			page = region->pages[((offset + done) >> PAGE_SHIFT) &
-					     (pool->region_pages - 1)];
+		if (word_state(region_word(region)) == REGION_ACTIVE)
+			page = region_page(region, ((offset + done) >> PAGE_SHIFT) &
+						   (pool->region_pages - 1));
 		if (page) {
 			part = offset_in_page(offset + done);
 			done += access_page(page, part, buffer + done,
@@ -187,7 +234,17 @@ static const struct vm_operations_struct vma_ops = {
 	.may_split = vma_may_split,
 	.mremap = vma_mremap,
 	.fault = vma_fault,
+#ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP
+	.huge_fault = vma_huge_fault,
+#endif
 	.access = vma_access,
+};
+
+/* Of a huge page there is no entry in a VMA that has single pages counted. */
+static const unsigned long mode_flags[] = {
+	[SEGPOOL_MODE_STRICT] = VM_MIXEDMAP | COMPAT_STRICT_FLAGS,
+	[SEGPOOL_MODE_PINNABLE] = VM_MIXEDMAP,
+	[SEGPOOL_MODE_HUGE] = VM_PFNMAP | VM_IO,
 };
 
 /**
@@ -212,9 +269,8 @@ int vma_attach(struct segpool_pool *pool, struct vm_area_struct *vma)
 	 * unmapping from marking each page accessed: they are on no LRU list.
 	 * VM_DONTDUMP: a core dump would look at every page of the reservation.
 	 */
-	vm_flags_set(vma, VM_MIXEDMAP | VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP | VM_SEQ_READ);
-	if (pool->mode == SEGPOOL_MODE_STRICT)
-		vm_flags_set(vma, COMPAT_STRICT_FLAGS);
+	vm_flags_set(vma, mode_flags[pool->mode] | VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP |
+			  VM_SEQ_READ);
 	vm_flags_clear(vma, VM_MAYEXEC);
 	vma->vm_private_data = pool;
 	vma->vm_ops = &vma_ops;

@@ -176,7 +176,7 @@ void *segpool_region_address(const struct segpool *pool, uint64_t handle);
  * segpool_region_free() - release one region
  * @pool: the pool.
  * @handle: of the region, as it was handed out.
- * @flags: 0 or SEGPOOL_NOW.
+ * @flags: 0, SEGPOOL_NOW or SEGPOOL_LAZY.
  *
  * Return: 0, -EALREADY (double release), -ESTALE (somebody else's by now),
  * -ENOENT (never handed out), -EINVAL, -EPERM, -ENXIO, -EINTR.
@@ -188,7 +188,7 @@ int segpool_region_free(struct segpool *pool, uint64_t handle, uint32_t flags);
  * @pool: the pool.
  * @entries: one for each region; the @error of each is set.
  * @count: 1 to SEGPOOL_MAX_BATCH.
- * @flags: 0 or SEGPOOL_NOW.
+ * @flags: 0, SEGPOOL_NOW or SEGPOOL_LAZY.
  *
  * Return: 0 if all were released, otherwise the
  * error of the first that was not; every entry was tried, unless a signal ended
@@ -221,7 +221,8 @@ int segpool_region_reuse(struct segpool *pool, uint64_t handle, uint32_t class_i
  * @count: 1 to SEGPOOL_MAX_BATCH.
  * @flags: 0 or SEGPOOL_NOW.
  *
- * Return: as segpool_region_free_batch().
+ * Return: as segpool_region_free_batch(); also -ENOMEM, for a part of a region
+ * whose huge page there is no room to split.
  */
 int segpool_discard(struct segpool *pool, struct segpool_range *ranges, uint32_t count,
 		    uint32_t flags);

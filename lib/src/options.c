@@ -151,7 +151,7 @@ int segpool_options_check(const struct segpool_options *given, struct segpool_op
 	    options->region_size > SEGPOOL_MAX_REGION_SIZE)
 		return segpool_record_fault(-EINVAL,
 			"options.region_size must be a power of two from 64 KiB to 32 MiB");
-	if (options->mode > SEGPOOL_MODE_PINNABLE)
+	if (options->mode > SEGPOOL_MODE_HUGE)
 		return segpool_record_fault(-EINVAL,
 			"options.mode is none of enum segpool_mode");
 	error = check_limits(options);

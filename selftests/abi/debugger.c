@@ -32,6 +32,7 @@ FIXTURE_VARIANT(debugger) {
 
 FIXTURE_VARIANT_ADD(debugger, strict) { .mode = SEGPOOL_MODE_STRICT };
 FIXTURE_VARIANT_ADD(debugger, pinnable) { .mode = SEGPOOL_MODE_PINNABLE };
+FIXTURE_VARIANT_ADD(debugger, huge) { .mode = SEGPOOL_MODE_HUGE };
 
 struct plan {
 	struct shared *shared;

@@ -39,6 +39,7 @@ FIXTURE_VARIANT(handles) {
 
 FIXTURE_VARIANT_ADD(handles, strict) { .mode = SEGPOOL_MODE_STRICT };
 FIXTURE_VARIANT_ADD(handles, pinnable) { .mode = SEGPOOL_MODE_PINNABLE };
+FIXTURE_VARIANT_ADD(handles, huge) { .mode = SEGPOOL_MODE_HUGE };
 
 FIXTURE_SETUP(handles)
 {

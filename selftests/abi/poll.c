@@ -87,6 +87,9 @@ TEST_F(pressure, watermark_follows_set_budget)
 	EXPECT_EQ(POLLPRI, events_now(self->pool.fd));
 }
 
+/* A poll whose time is over looks once more: so it ends sooner where it was woken. */
+#define WAKE_UP_MS 30000
+
 struct sleeper {
 	int fd;
 	int events;
@@ -98,7 +101,7 @@ static void *sleep_in_poll(void *argument)
 	struct sleeper *sleeper = argument;
 	struct pollfd entry = { .fd = sleeper->fd, .events = POLLPRI };
 
-	sleeper->events = poll(&entry, 1, 10000) == 1 ? entry.revents : 0;
+	sleeper->events = poll(&entry, 1, 2 * WAKE_UP_MS) == 1 ? entry.revents : 0;
 	sleeper->woken_ms = sp_now_ms();
 	return NULL;
 }
@@ -117,7 +120,7 @@ TEST_F(pressure, crossing_wakes_a_sleeper)
 					 self->regions));
 	pthread_join(thread, NULL);
 	EXPECT_EQ(POLLPRI, sleeper.events);
-	EXPECT_GT(start + 5000, sleeper.woken_ms);
+	EXPECT_GT(start + WAKE_UP_MS, sleeper.woken_ms);
 }
 
 static void *wait_for_region(void *argument)
@@ -125,7 +128,7 @@ static void *wait_for_region(void *argument)
 	struct sp_pool *pool = argument;
 	struct segpool_region region;
 
-	sp_alloc_one(pool->fd, 0, SEGPOOL_WAIT, 5000, &region, NULL);
+	sp_alloc_one(pool->fd, 0, SEGPOOL_WAIT, SEGPOOL_MAX_WAIT_MS, &region, NULL);
 	return NULL;
 }
 

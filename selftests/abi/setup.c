@@ -45,7 +45,7 @@ static void expect_refused(struct __test_metadata *_metadata, FIXTURE_DATA(setup
 
 TEST_F(setup, modes_out_of_range_are_refused)
 {
-	static const uint32_t modes[] = { SEGPOOL_MODE_PINNABLE + 1, 7, 1U << 31, UINT32_MAX };
+	static const uint32_t modes[] = { SEGPOOL_MODE_HUGE + 1, 7, 1U << 31, UINT32_MAX };
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(modes); i++) {

@@ -169,7 +169,7 @@ static const struct vc_kind vc_kinds[VC_KINDS] = {
 		       .count_offset = offsetof(struct segpool_alloc, count),
 		       .entry_size = sizeof(struct segpool_region), .fill = vc_fill_alloc },
 	[VC_FREE] = { .name = "FREE", .command = SEGPOOL_IOC_FREE,
-		      .size = sizeof(struct segpool_free), .known_flags = SEGPOOL_NOW,
+		      .size = sizeof(struct segpool_free), .known_flags = SEGPOOL_NOW | SEGPOOL_LAZY,
 		      .flags_offset = offsetof(struct segpool_free, flags),
 		      .reserved_offset = -1,
 		      .array_offset = offsetof(struct segpool_free, entries),

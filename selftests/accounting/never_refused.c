@@ -8,7 +8,7 @@
 #include "testing_harness.h"
 
 #define FOR_MS		800
-#define SLOW_MS		15000
+#define SLOW_MS		60000
 #define ENOUGH		50
 #define REGIONS		4
 
@@ -187,6 +187,33 @@ TEST_F(exact, region_against_alloc_of_neighbours)
 
 	release_empty(_metadata, self, 3);
 	expect_unnoticed(_metadata, self, &contest);
+}
+
+/* Neighbours that can never have their pages keep no released region from who asks for one. */
+TEST_F(exact, neighbours_beyond_the_budget_have_nothing_carved)
+{
+	struct segpool_limits limits = { .virtual_budget = REGIONS * SP_SMALL };
+	struct contest contest = { .alloc = { .flags = SEGPOOL_POPULATE | SEGPOOL_CONTIGUOUS,
+					      .count = 2 },
+				   .request = alloc_and_free };
+
+	release_empty(_metadata, self, 2);
+	ASSERT_EQ(0, sp_set_budget(self->pool.fd, SEGPOOL_SET_VIRTUAL, &limits));
+	expect_unnoticed(_metadata, self, &contest);
+	EXPECT_EQ(3 * SP_SMALL, sp_counter(self->pool.fd, SEGPOOL_C_VIRTUAL_BYTES));
+}
+
+/* Nor does a request for one. */
+TEST_F(exact, region_beyond_the_budget_has_nothing_carved)
+{
+	struct segpool_limits limits = { .virtual_budget = REGIONS * SP_SMALL };
+	struct contest contest = { .alloc = { .flags = SEGPOOL_POPULATE, .count = 1 },
+				   .request = alloc_and_free };
+
+	release_empty(_metadata, self, 1);
+	ASSERT_EQ(0, sp_set_budget(self->pool.fd, SEGPOOL_SET_VIRTUAL, &limits));
+	expect_unnoticed(_metadata, self, &contest);
+	EXPECT_EQ(2 * SP_SMALL, sp_counter(self->pool.fd, SEGPOOL_C_VIRTUAL_BYTES));
 }
 
 TEST_F(exact, neighbours_against_alloc)

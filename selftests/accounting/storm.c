@@ -94,8 +94,9 @@ static void storm_use(struct storm *storm, uint64_t *random, const struct segpoo
 static void storm_release(struct storm *storm, uint64_t *random,
 			  const struct segpool_region *regions, int count)
 {
-	if (count && sp_free_regions(storm->pool.fd, regions, count,
-				     sp_random(random) % 4 ? 0 : SEGPOOL_NOW))
+	static const uint32_t flags[] = { 0, 0, SEGPOOL_LAZY, SEGPOOL_NOW };
+
+	if (count && sp_free_regions(storm->pool.fd, regions, count, flags[sp_random(random) % 4]))
 		storm->wrong_results++;
 }
 

@@ -6,10 +6,11 @@
 #include "../testing_memory.h"
 #include "testing_harness.h"
 
-#define TIMEOUT_MS	500
-#define LONG_MS		10000
-/* An emulated machine with two busy processors may be this late, never more. */
-#define LATE_MS		2000
+/* More than a try takes, so that a sleep follows. */
+#define TIMEOUT_MS	1500
+/* Who is woken does not wait so long, however busy the emulated machine is. */
+#define LONG_MS		SEGPOOL_MAX_WAIT_MS
+#define LATE_MS		(LONG_MS - 1000)
 #define RANGES		8
 
 FIXTURE(ends) {
@@ -124,11 +125,6 @@ static void *waiter_main(void *argument)
 	return NULL;
 }
 
-static int somebody_waits(void *pool)
-{
-	return sp_counter(((struct sp_pool *)pool)->fd, SEGPOOL_C_WAITERS) == 1;
-}
-
 /* The waiter sleeps; its mapping goes; it learns of that soon, and the pool owns nothing. */
 static void expect_munmap_ends_it(struct __test_metadata *_metadata, struct sp_pool *pool,
 				  uint32_t flags, uint64_t populate)
@@ -138,7 +134,7 @@ static void expect_munmap_ends_it(struct __test_metadata *_metadata, struct sp_p
 	uint64_t start;
 
 	ASSERT_EQ(0, pthread_create(&thread, NULL, waiter_main, &waiter));
-	ASSERT_TRUE(sp_wait_until(somebody_waits, pool, 5000));
+	ASSERT_TRUE(sp_wait_until(sp_has_one_waiter, pool, LATE_MS));
 	/* From the queue into its sleep. */
 	sp_sleep_ms(100);
 	start = sp_now_ms();

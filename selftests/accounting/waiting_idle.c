@@ -8,13 +8,18 @@
 #include <sys/resource.h>
 #include "testing_harness.h"
 
-#define TIMEOUT_MS	300
+#define TIMEOUT_MS	500
 /* An emulated machine with two busy processors may be this late, never more. */
-#define LATE_MS		2000
+#define LATE_MS		20000
 /* Unless it is stopped, a request that never ends would take the whole program with it. */
-#define STUCK_MS	3000
-/* The tries before and after the sleep, on a slow machine. */
+#define STUCK_MS	30000
+/*
+ * The tries before and after the sleep. On a slow machine so many times what one
+ * takes, or most of the time that it took: who does not sleep needs all of it.
+ */
 #define MAX_PROCESSOR_MS	(TIMEOUT_MS / 2)
+#define MAX_TRIES		12
+#define MAX_PERCENT		80
 /* Who waits for the ceiling looks at it ten times a second; others look when they are woken. */
 #define MAX_SLEEPS	40
 #define REGIONS		8
@@ -26,6 +31,8 @@ struct waiter {
 	struct segpool_alloc alloc;
 	uint64_t reuse;
 	uint64_t populate;
+	/* Only one try. */
+	bool impatient;
 
 	pthread_t thread;
 	struct segpool_region results[REGIONS];
@@ -53,12 +60,14 @@ static long thread_sleeps(void)
 
 static void call(struct waiter *waiter)
 {
-	struct segpool_reuse reuse = { .flags = SEGPOOL_POPULATE | SEGPOOL_WAIT,
-				       .handle = waiter->reuse, .timeout_ms = TIMEOUT_MS };
+	uint32_t wait = waiter->impatient ? 0 : SEGPOOL_WAIT;
+	uint32_t timeout_ms = waiter->impatient ? 0 : TIMEOUT_MS;
+	struct segpool_reuse reuse = { .flags = SEGPOOL_POPULATE | wait,
+				       .handle = waiter->reuse, .timeout_ms = timeout_ms };
 	struct segpool_range range = { .handle = waiter->populate, .length = SP_SMALL };
-	struct segpool_ranges ranges = { .size = sizeof(ranges), .flags = SEGPOOL_WAIT,
+	struct segpool_ranges ranges = { .size = sizeof(ranges), .flags = wait,
 					 .count = 1, .ranges = (uintptr_t)&range,
-					 .timeout_ms = TIMEOUT_MS };
+					 .timeout_ms = timeout_ms };
 
 	if (waiter->reuse) {
 		waiter->result = sp_reuse_call(waiter->fd, &reuse);
@@ -67,8 +76,8 @@ static void call(struct waiter *waiter)
 		waiter->result = sp_ioctl(waiter->fd, SEGPOOL_IOC_POPULATE, &ranges);
 		waiter->reason = ranges.reason;
 	} else {
-		waiter->alloc.flags |= SEGPOOL_WAIT;
-		waiter->alloc.timeout_ms = TIMEOUT_MS;
+		waiter->alloc.flags |= wait;
+		waiter->alloc.timeout_ms = timeout_ms;
 		waiter->result = sp_alloc_call(waiter->fd, &waiter->alloc, waiter->results);
 		waiter->reason = waiter->alloc.reason;
 	}
@@ -135,6 +144,36 @@ FIXTURE_TEARDOWN(idle)
 	sp_set_module_parameter("ceiling_mib", self->ceiling);
 }
 
+/* Processor time that a call may take which is tried again now and then. */
+static uint64_t processor_limit(const struct sp_pool *pool, const struct waiter *like)
+{
+	struct waiter waiter = *like;
+	uint64_t longest = 0;
+	unsigned int i;
+
+	waiter.fd = pool->fd;
+	waiter.impatient = true;
+	for (i = 0; i < 3; i++) {
+		waiter_main(&waiter);
+		if (waiter.processor_ms > longest)
+			longest = waiter.processor_ms;
+	}
+	return longest * MAX_TRIES > MAX_PROCESSOR_MS ? longest * MAX_TRIES : MAX_PROCESSOR_MS;
+}
+
+static void expect_slept(struct __test_metadata *_metadata, const struct waiter *waiter,
+			 enum segpool_reason reason, uint64_t processor_ms)
+{
+	EXPECT_EQ(-ENOMEM, waiter->result);
+	EXPECT_EQ(reason, waiter->reason);
+	EXPECT_GE(waiter->took_ms, TIMEOUT_MS - 1);
+	EXPECT_LT(waiter->took_ms, TIMEOUT_MS + LATE_MS);
+	if (waiter->processor_ms * 100 >= waiter->took_ms * MAX_PERCENT) {
+		EXPECT_LT(waiter->processor_ms, processor_ms);
+	}
+	EXPECT_LT(waiter->sleeps, MAX_SLEEPS);
+}
+
 /* The same call by one thread, then by several at once. */
 static void expect_idle(struct __test_metadata *_metadata, struct sp_pool *pool,
 			const struct waiter *like, enum segpool_reason reason)
@@ -142,7 +181,8 @@ static void expect_idle(struct __test_metadata *_metadata, struct sp_pool *pool,
 	uint64_t system = sp_counter(pool->fd, SEGPOOL_C_SYSTEM_PAGES);
 	uint64_t retained = sp_counter(pool->fd, SEGPOOL_C_RETAINED_BYTES);
 	uint64_t freed = sp_counter(pool->fd, SEGPOOL_C_REGIONS_FREED);
-	uint64_t waits = sp_counter(pool->fd, SEGPOOL_C_WAITS);
+	uint64_t waits = sp_counter(pool->fd, SEGPOOL_C_WAITS), waited;
+	uint64_t processor_ms = processor_limit(pool, like);
 	struct waiter waiters[MAX_WAITERS];
 	unsigned int count, i;
 
@@ -152,17 +192,13 @@ static void expect_idle(struct __test_metadata *_metadata, struct sp_pool *pool,
 			waiters[i].fd = pool->fd;
 		}
 		run_waiters(waiters, count);
-		waits += count;
-		for (i = 0; i < count; i++) {
-			EXPECT_EQ(-ENOMEM, waiters[i].result);
-			EXPECT_EQ(reason, waiters[i].reason);
-			EXPECT_GE(waiters[i].took_ms, TIMEOUT_MS - 1);
-			EXPECT_LT(waiters[i].took_ms, TIMEOUT_MS + LATE_MS);
-			EXPECT_LT(waiters[i].processor_ms, MAX_PROCESSOR_MS);
-			EXPECT_LT(waiters[i].sleeps, MAX_SLEEPS);
-		}
+		for (i = 0; i < count; i++)
+			expect_slept(_metadata, &waiters[i], reason, processor_ms);
 	}
-	EXPECT_EQ(waits, sp_counter(pool->fd, SEGPOOL_C_WAITS));
+	/* Each once; one whose time was over with its first try, on a slow machine, did not. */
+	waited = sp_counter(pool->fd, SEGPOOL_C_WAITS) - waits;
+	EXPECT_LT(0, waited);
+	EXPECT_GE(MAX_WAITERS * (MAX_WAITERS + 1) / 2, waited);
 	EXPECT_EQ(0, sp_counter(pool->fd, SEGPOOL_C_WAITERS));
 	/* Nothing was fetched, and all that was there is there. */
 	EXPECT_EQ(system, sp_counter(pool->fd, SEGPOOL_C_SYSTEM_PAGES));
@@ -280,6 +316,7 @@ TEST_F(idle, ceiling)
 TEST_F(idle, two_that_wait_for_different_things)
 {
 	struct waiter waiters[2];
+	uint64_t processor_ms[2];
 	unsigned int i;
 
 	make_full(_metadata, self, variant->mode, 2, 0);
@@ -289,14 +326,11 @@ TEST_F(idle, two_that_wait_for_different_things)
 	waiters[0].alloc = (struct segpool_alloc){ .flags = SEGPOOL_CONTIGUOUS, .count = 2 };
 	waiters[1] = (struct waiter){ .fd = self->pool.fd };
 	waiters[1].alloc = (struct segpool_alloc){ .flags = SEGPOOL_POPULATE, .count = 1 };
+	for (i = 0; i < 2; i++)
+		processor_ms[i] = processor_limit(&self->pool, &waiters[i]);
 	run_waiters(waiters, 2);
-	for (i = 0; i < 2; i++) {
-		EXPECT_EQ(-ENOMEM, waiters[i].result);
-		EXPECT_EQ(i ? SEGPOOL_REASON_PHYSICAL : SEGPOOL_REASON_VIRTUAL, waiters[i].reason);
-		EXPECT_LT(waiters[i].took_ms, TIMEOUT_MS + LATE_MS);
-		EXPECT_LT(waiters[i].processor_ms, MAX_PROCESSOR_MS);
-		EXPECT_LT(waiters[i].sleeps, MAX_SLEEPS);
-	}
+	expect_slept(_metadata, &waiters[0], SEGPOOL_REASON_VIRTUAL, processor_ms[0]);
+	expect_slept(_metadata, &waiters[1], SEGPOOL_REASON_PHYSICAL, processor_ms[1]);
 	EXPECT_EQ(1, sp_counter(self->pool.fd, SEGPOOL_C_REGIONS_FREED));
 	EXPECT_NO_DRIFT(&self->pool);
 }

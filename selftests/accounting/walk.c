@@ -49,10 +49,11 @@ static void step_alloc(struct random_user *user)
 
 static void step_release(struct random_user *user)
 {
+	static const uint32_t flags[] = { 0, 0, SEGPOOL_LAZY, SEGPOOL_NOW };
 	int slot = pick(user, user->nr_active);
 
 	user->released = user->active[slot].handle;
-	note(user, sp_free(user->pool->fd, user->released, pick(user, 4) ? 0 : SEGPOOL_NOW));
+	note(user, sp_free(user->pool->fd, user->released, flags[pick(user, 4)]));
 	user->active[slot] = user->active[--user->nr_active];
 	/* Once in a while a second time, which must change nothing. */
 	if (!pick(user, 4))

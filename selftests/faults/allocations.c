@@ -22,7 +22,7 @@ static const struct table {
 	{ cases_access, ARRAY_SIZE(cases_access) },
 };
 
-static const char *const mode_names[] = { "strict", "pinnable" };
+static const char *const mode_names[] = { "strict", "pinnable", "huge" };
 
 static unsigned long rounds = 1;
 static const char *only;
@@ -119,7 +119,7 @@ static bool selected(const struct fault_case *what, uint32_t mode)
 {
 	if (only && strcmp(only, what->name))
 		return false;
-	return !what->only_mode || what->only_mode == mode + 1;
+	return what->only_mode ? what->only_mode == mode + 1 : mode != SEGPOOL_MODE_HUGE;
 }
 
 /* Returns how many there are; without a @result they are only counted. */

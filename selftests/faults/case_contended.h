@@ -214,7 +214,7 @@ static const struct contended_place contended_places[] = {
 	  .hold = ask_for_neighbours, .wait = ask_for_neighbours, .in = "",
 	  .under = "request_alloc+", .places = 2 },
 	{ "trim_waits_for_leaving_pages", ONE_BIG_REGION(NULL), .hold = hold_leaving_pages,
-	  .wait = wait_trim, .in = "retain_trim+", .under = "segpool_ioctl+" },
+	  .wait = wait_trim, .in = "drop_surplus+", .under = "ioctl_trim+" },
 	/* Small, so that a turn is short in which both get their pages one after the other. */
 	{ "alloc_waits_for_leaving_pages",
 	  .what = { .stage = SCENE_MAPPED, .prepare = with_budget_for_one, .regions = 2,

@@ -317,7 +317,7 @@ static const struct fault_case cases_file[] = {
 	  .errors = { ENOMEM, EFAULT } },
 	{ "vmsplice", .stage = SCENE_MAPPED, .prepare = with_pipe, .flags = 1,
 	  .call = call_vmsplice, .check = check_vmsplice, .errors = { ENOMEM },
-	  .only_mode = SCENE_ONLY_PINNABLE },
+	  .perhaps_no_places = true, .only_mode = SCENE_ONLY_PINNABLE },
 	{ "vmsplice_of_missing_pages", .stage = SCENE_MAPPED, .prepare = with_pipe,
 	  .call = call_vmsplice, .check = check_vmsplice, .errors = { ENOMEM, EFAULT },
 	  .only_mode = SCENE_ONLY_PINNABLE },

@@ -58,6 +58,17 @@ static SP_UNUSED int with_released(struct scene *scene)
 	       sp_free_regions(scene->pool.fd, scene->regions, scene->held, SEGPOOL_NOW);
 }
 
+/* Released with their pages. */
+static SP_UNUSED int with_kept(struct scene *scene)
+{
+	int error = with_full_regions(scene) ?:
+		    sp_free_regions(scene->pool.fd, scene->regions, scene->held, SEGPOOL_LAZY);
+
+	if (!error && sp_counter(scene->pool.fd, SEGPOOL_C_KEPT_REGIONS) != scene->held)
+		error = -EDOM;
+	return error;
+}
+
 /* All of the reservation has been carved, and released by another class. */
 static SP_UNUSED int with_other_class(struct scene *scene)
 {
@@ -92,12 +103,19 @@ static SP_UNUSED unsigned int handles_given(const struct scene *scene)
 /* Regions whose handles arrived, and no others, are handed out, with all their pages. */
 static SP_UNUSED const char *check_handles(struct scene *scene, unsigned int given)
 {
-	long pages = scene->what->flags & SEGPOOL_POPULATE ?
-		     given * scene_region_size(scene) / SP_PAGE : 0;
+	uint64_t size = scene_region_size(scene);
+	long pages = scene->what->flags & SEGPOOL_POPULATE ? size / SP_PAGE : 0;
+	unsigned int i;
 
 	if (scene_growth(scene, SEGPOOL_C_REGIONS_ACTIVE) != given)
 		return "regions are handed out whose handles nobody has";
-	if (sp_present(scene->pool.base, scene->pool.length, NULL) - scene->present_before != pages)
+	for (i = 0; i < ARRAY_SIZE(scene->results); i++)
+		if (scene->results[i].handle &&
+		    sp_present(sp_region_at(&scene->pool, &scene->results[i]), size, NULL) != pages)
+			return "a region is handed out without its pages, or with pages nobody wants";
+	/* Before, those of kept regions were. */
+	if (sp_present(scene->pool.base, scene->pool.length, NULL) >
+	    scene->present_before + given * pages)
 		return "other pages are mapped than those of the regions";
 	return NULL;
 }
@@ -269,6 +287,9 @@ static SP_UNUSED const char *check_retained(struct scene *scene, int result)
 {
 	uint64_t retained = sp_counter(scene->pool.fd, SEGPOOL_C_RETAINED_BYTES);
 
+	/* What a region has more than is to go needs a place to wait in. */
+	if (!retained && scene->what->prepare == with_kept)
+		return NULL;
 	if (retained != SP_PAGE && (!result || retained != scene->before[SEGPOOL_C_RETAINED_BYTES]))
 		return "retained pages are neither as before nor as asked for";
 	return NULL;
@@ -298,6 +319,8 @@ static SP_UNUSED int call_stat(struct scene *scene)
 #define IOCTL_POPULATE(scene_, flags_, count_) \
 	.stage = SCENE_MAPPED, .prepare = scene_, .call = call_ranges, .check = check_ranges, \
 	.command = SEGPOOL_IOC_POPULATE, .flags = flags_, .count = count_, .errors = { ENOMEM }
+#define TWO_HUGE_REGIONS \
+	.only_mode = SCENE_ONLY_HUGE, .regions = 2, .region_size = SP_BIG
 /* Two page tables; the second is wanted once all pages, and the first, have been had. */
 #define POPULATE_FOUR_MIB(scene_) \
 	.stage = SCENE_MAPPED, .prepare = scene_, .call = call_populate_region, \
@@ -313,6 +336,11 @@ static const struct fault_case cases_ioctl[] = {
 	{ "alloc_populate_released", IOCTL_ALLOC(with_released, SEGPOOL_POPULATE, 2) },
 	{ "alloc_zero_wait", IOCTL_ALLOC(with_retained, SEGPOOL_POPULATE | SEGPOOL_ZERO |
 					 SEGPOOL_WAIT, 2) },
+	{ "alloc_kept", IOCTL_ALLOC(with_kept, 0, 2) },
+	{ "alloc_populate_kept", IOCTL_ALLOC(with_kept, SEGPOOL_POPULATE, 3) },
+	{ "alloc_zero_kept", IOCTL_ALLOC(with_kept, SEGPOOL_POPULATE | SEGPOOL_ZERO, 2) },
+	{ "alloc_contiguous_kept", IOCTL_ALLOC(with_kept, SEGPOOL_CONTIGUOUS | SEGPOOL_POPULATE,
+					       3) },
 	{ "alloc_other_class", IOCTL_ALLOC(with_other_class, SEGPOOL_POPULATE, 2) },
 	{ "alloc_contiguous", IOCTL_ALLOC(NULL, SEGPOOL_CONTIGUOUS, 3) },
 	{ "alloc_contiguous_populate", IOCTL_ALLOC(NULL, SEGPOOL_CONTIGUOUS |
@@ -321,13 +349,27 @@ static const struct fault_case cases_ioctl[] = {
 						   SEGPOOL_POPULATE, 3) },
 	{ "alloc_two_mib", IOCTL_ALLOC(NULL, SEGPOOL_POPULATE, 1, .regions = 1,
 				       .region_size = SP_BIG, .step = 8) },
+	{ "alloc_huge", IOCTL_ALLOC(NULL, SEGPOOL_POPULATE, 2, TWO_HUGE_REGIONS) },
+	{ "alloc_huge_released", IOCTL_ALLOC(with_released, SEGPOOL_POPULATE, 2, TWO_HUGE_REGIONS) },
+	{ "alloc_huge_retained", IOCTL_ALLOC(with_retained, SEGPOOL_POPULATE, 2, TWO_HUGE_REGIONS) },
+	{ "alloc_huge_contiguous", IOCTL_ALLOC(NULL, SEGPOOL_CONTIGUOUS | SEGPOOL_POPULATE, 2,
+					       TWO_HUGE_REGIONS) },
+	{ "populate_huge", .stage = SCENE_MAPPED, .prepare = with_bare_regions,
+	  .call = call_populate_region, .check = check_populate_region, .errors = { ENOMEM },
+	  .count = 1, TWO_HUGE_REGIONS },
+	{ "discard_of_huge", IOCTL_DISCARD(with_full_regions, 0, 1), .errors = { ENOMEM },
+	  TWO_HUGE_REGIONS },
+	{ "free_huge", IOCTL_FREE(0, 2), TWO_HUGE_REGIONS },
 	{ "reuse", IOCTL_REUSE(with_released, 0) },
 	{ "reuse_populate", IOCTL_REUSE(with_released, SEGPOOL_POPULATE) },
 	{ "reuse_zero_wait", IOCTL_REUSE(with_retained, SEGPOOL_POPULATE | SEGPOOL_ZERO |
 					 SEGPOOL_WAIT) },
+	{ "reuse_kept", IOCTL_REUSE(with_kept, SEGPOOL_POPULATE | SEGPOOL_ZERO) },
+	{ "reuse_kept_bare", IOCTL_REUSE(with_kept, 0) },
 	{ "free", IOCTL_FREE(0, 1) },
 	{ "free_batch", IOCTL_FREE(0, 6) },
 	{ "free_now_batch", IOCTL_FREE(SEGPOOL_NOW, 6) },
+	{ "free_lazy_batch", IOCTL_FREE(SEGPOOL_LAZY, 6) },
 	{ "discard", IOCTL_DISCARD(with_full_regions, 0, 1) },
 	{ "discard_batch", IOCTL_DISCARD(with_half_regions, 0, 6) },
 	{ "discard_now_batch", IOCTL_DISCARD(with_full_regions, SEGPOOL_NOW, 6) },
@@ -340,6 +382,8 @@ static const struct fault_case cases_ioctl[] = {
 	{ "set_budget", .stage = SCENE_MAPPED, .prepare = with_retained,
 	  .call = call_set_budget, .check = check_retained, .count = 3 },
 	{ "trim", .stage = SCENE_MAPPED, .prepare = with_retained, .call = call_trim,
+	  .check = check_retained, .count = 3 },
+	{ "trim_kept", .stage = SCENE_MAPPED, .prepare = with_kept, .call = call_trim,
 	  .check = check_retained, .count = 3 },
 	{ "stat", .stage = SCENE_MAPPED, .call = call_stat },
 	{ "stat_class", .stage = SCENE_MAPPED, .call = call_stat, .flags = SEGPOOL_STAT_CLASS },

@@ -17,8 +17,10 @@
 
 #define FROZEN_RUNTIME	"/proc/sys/kernel/sched_rt_runtime_us"
 #define FROZEN_PREEMPT	"/sys/kernel/debug/sched/preempt"
+/* From 6.12 on: what ordinary threads of a processor get although a real-time one has it. */
+#define FROZEN_FAIR	"/sys/kernel/debug/sched/fair_server/cpu1/runtime"
 
-static char frozen_runtime[32], frozen_preempt[64];
+static char frozen_runtime[32], frozen_preempt[64], frozen_fair[32];
 
 static SP_UNUSED void frozen_pin(int processor)
 {
@@ -61,6 +63,10 @@ static SP_UNUSED const char *frozen_begin(void)
 	frozen_remember_preempt();
 	if (frozen_preempt[0])
 		sp_write_file(FROZEN_PREEMPT, "full");
+	if (sp_read_file(FROZEN_FAIR, frozen_fair, sizeof(frozen_fair)) <= 0)
+		frozen_fair[0] = '\0';
+	if (frozen_fair[0] && sp_write_file(FROZEN_FAIR, "0"))
+		return FROZEN_FAIR " cannot be changed";
 	frozen_pin(FROZEN_HOLDER);
 	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &first))
 		return "no real-time thread can be had";
@@ -74,6 +80,8 @@ static SP_UNUSED void frozen_end(void)
 	sched_setscheduler(0, SCHED_OTHER, &none);
 	if (frozen_preempt[0])
 		sp_write_file(FROZEN_PREEMPT, frozen_preempt);
+	if (frozen_fair[0])
+		sp_write_file(FROZEN_FAIR, frozen_fair);
 	if (frozen_runtime[0])
 		sp_write_file(FROZEN_RUNTIME, frozen_runtime);
 }

@@ -29,7 +29,7 @@ static const struct run_option options[] = {
 /* In memory that it shares with the one that kills it. */
 struct victim {
 	struct sp_pool pool;
-	uint64_t seed;
+	uint64_t seed, region;
 	atomic_int begun;
 };
 
@@ -74,13 +74,13 @@ static void use(struct victim *victim, uint64_t *random, const struct segpool_re
 		sp_discard(victim->pool.fd, region->handle, offset, length, SEGPOOL_NOW);
 		break;
 	default:
-		sp_touch(bytes + SP_SMALL - SP_PAGE);
+		sp_touch(bytes + victim->region - SP_PAGE);
 	}
 }
 
 static void limit(struct victim *victim, uint64_t *random)
 {
-	uint64_t bytes = (4 + sp_random(random) % REGIONS) * SP_SMALL;
+	uint64_t bytes = (4 + sp_random(random) % REGIONS) * victim->region;
 	struct segpool_limits limits = { .physical_budget = bytes, .retain_limit = bytes / 2,
 					 .retain_age_ms = sp_random(random) % 20 };
 
@@ -101,7 +101,7 @@ static void look(struct victim *victim, uint64_t *random)
 		sp_regions_walk(victim->pool.id, &sums);
 		break;
 	case 2:
-		sp_trim(victim->pool.fd, sp_random(random) % 4 * SP_SMALL, NULL);
+		sp_trim(victim->pool.fd, sp_random(random) % 4 * victim->region, NULL);
 		break;
 	default:
 		limit(victim, random);
@@ -111,11 +111,12 @@ static void look(struct victim *victim, uint64_t *random)
 static void give_back(struct victim *victim, uint64_t *random, struct segpool_region *regions,
 		      int count)
 {
+	static const uint32_t flags[] = { 0, SEGPOOL_LAZY, SEGPOOL_LAZY, SEGPOOL_NOW };
 	struct segpool_region again;
 	int i;
 
 	for (i = 0; i < count; i++) {
-		sp_free(victim->pool.fd, regions[i].handle, sp_random(random) % 3 ? 0 : SEGPOOL_NOW);
+		sp_free(victim->pool.fd, regions[i].handle, flags[sp_random(random) % 4]);
 		if (!(sp_random(random) % 4) &&
 		    !sp_reuse(victim->pool.fd, regions[i].handle, 0, SEGPOOL_POPULATE, &again))
 			sp_free(victim->pool.fd, again.handle, 0);
@@ -145,15 +146,18 @@ static int victim_main(void *argument)
 {
 	struct victim *victim = argument;
 	struct sp_pool other;
-	uint32_t mode = victim->seed % 2;
+	uint32_t mode = victim->seed % 3;
 
 	if (leak_enter(&leak))
 		return 1;
+	/* Where huge pages are at work: whole regions come, and the parts that go split them. */
+	victim->region = mode == SEGPOOL_MODE_HUGE ? SP_BIG : SP_SMALL;
 	victim->begun = 1;
-	if (!sp_pool_make(&other, !mode, SP_SMALL, REGIONS * SP_SMALL, REGIONS * SP_SMALL, 0))
+	if (!sp_pool_make(&other, (mode + 1) % 3, SP_SMALL, REGIONS * SP_SMALL, REGIONS * SP_SMALL,
+			  0))
 		sp_pool_close(&other);
-	if (sp_pool_make(&victim->pool, mode, SP_SMALL, REGIONS * SP_SMALL, REGIONS * SP_SMALL,
-			 4 * SP_SMALL))
+	if (sp_pool_make(&victim->pool, mode, victim->region, REGIONS * victim->region,
+			 REGIONS * victim->region, 4 * victim->region))
 		return 1;
 	sp_team_run(THREADS, work, victim);
 	return 0;

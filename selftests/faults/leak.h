@@ -11,7 +11,7 @@
 #include "../testing.h"
 #include "run.h"
 
-#define LEAK_WAIT_MS	3000
+#define LEAK_WAIT_MS	60000
 
 struct leak {
 	struct sp_cgroup above, below, other;
@@ -144,11 +144,20 @@ static SP_UNUSED const char *leak_scan_begin(void)
 /* Twice: the first scan may have met an object between two owners. */
 static SP_UNUSED void leak_scan(void)
 {
+	/* Not by the kernel's log, which says how many there are, but not whose: leak_found(). */
+	sp_write_file("/dev/kmsg", "selftests: kmemleak is being judged\n");
 	sp_sleep_ms(LEAK_AGE_MS);
 	sp_write_file(LEAK_FILE, "scan");
 	sp_sleep_ms(LEAK_AGE_MS);
 	sp_write_file(LEAK_FILE, "scan");
+	sp_write_file("/dev/kmsg", "selftests: kmemleak has been judged\n");
 }
+
+/*
+ * A kernel's own: up to 6.12 a cache that gets no directory in sysfs, because its making
+ * failed half-way, loses its name.
+ */
+#define LEAK_OF_KERNEL	"sysfs_slab_add"
 
 /* How many lost objects there are with @who among their callers; the first one is printed. */
 static SP_UNUSED unsigned int leak_found(const char *who)
@@ -157,7 +166,7 @@ static SP_UNUSED unsigned int leak_found(const char *who)
 	char line[256];
 	FILE *file = fopen(LEAK_FILE, "re");
 	unsigned int found = 0;
-	bool ours = false;
+	bool ours = false, others = false;
 
 	if (!file)
 		return 1;
@@ -166,12 +175,14 @@ static SP_UNUSED unsigned int leak_found(const char *who)
 		if (!fgets(line, sizeof(line), file))
 			line[0] = '\0';
 		if (!line[0] || !strncmp(line, "unreferenced", 12)) {
-			if (ours && !found++)
+			if (ours && !others && !found++)
 				fprintf(stderr, "%s", object);
 			object[0] = '\0';
 			ours = false;
+			others = false;
 		}
 		ours |= strstr(line, who) != NULL;
+		others |= strstr(line, LEAK_OF_KERNEL) != NULL;
 		if (strlen(object) + strlen(line) < sizeof(object))
 			strcat(object, line);
 	} while (line[0]);

@@ -66,6 +66,8 @@ struct fault_case {
 	unsigned int last;
 	/* Why nothing in it can fail; otherwise something must. */
 	const char *no_places;
+	/* With some kernels nothing in it takes memory. */
+	bool perhaps_no_places;
 	/* It arms the injection by itself, in another process. */
 	bool arms_itself;
 	/* It must succeed whatever fails. */
@@ -76,6 +78,8 @@ struct fault_case {
 
 #define SCENE_ONLY_STRICT	(SEGPOOL_MODE_STRICT + 1)
 #define SCENE_ONLY_PINNABLE	(SEGPOOL_MODE_PINNABLE + 1)
+/* A huge pool has these cases and no others. */
+#define SCENE_ONLY_HUGE		(SEGPOOL_MODE_HUGE + 1)
 
 static uint64_t scene_region_size(const struct scene *scene)
 {

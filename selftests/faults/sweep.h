@@ -138,6 +138,8 @@ static SP_UNUSED void sweep_round(const struct fault_case *what, uint32_t mode,
 	left = gauges_left();
 	if (left && !sweep->wrong[0])
 		sweep_note(sweep, left, nth, 0);
+	if (!sweep->places && what->perhaps_no_places)
+		return;
 	if (!sweep->wrong[0] && !sweep->places != !!what->no_places)
 		sweep_note(sweep, what->no_places ? "it has places that can fail after all" :
 			   "nothing in it can be made to fail", nth, 0);

@@ -87,7 +87,7 @@ const struct call_type call_types[] = {
 	},
 	{
 		.name = "FREE", .weight = 64, .command = SEGPOOL_IOC_FREE,
-		.size = sizeof(struct segpool_free), .flags = SEGPOOL_NOW,
+		.size = sizeof(struct segpool_free), .flags = SEGPOOL_NOW | SEGPOOL_LAZY,
 		.fields = {
 			FIELD(segpool_free, flags, FIELD_FLAGS),
 			FIELD(segpool_free, size, FIELD_SIZE),

@@ -12,7 +12,7 @@
 #define WALK_BYTES	(4 * SP_MIB)
 
 /* The last work of a process that has ended. */
-#define SETTLE_MS	5000
+#define SETTLE_MS	60000
 
 /* The first problem counts. */
 void problem_note(struct shared *shared, const char *format, ...)

@@ -114,7 +114,7 @@ uint64_t make_sense(const struct world *world, const struct step *step, const st
 		return PICK(value & 7, SP_KIB * 64, SP_KIB * 64, SP_KIB * 64, SP_KIB * 64,
 			    SP_KIB * 64, SP_KIB * 128, SP_MIB * 2, 0);
 	case FIELD_MODE:
-		return value & 1;
+		return value % 3;
 	case FIELD_CLASSES:
 		return value & 3 ? 0 : (value >> 2) % 6;
 	case FIELD_CLASS_SIZE:

@@ -15,7 +15,7 @@
 int call_alloc(u32 class, u64 *handle);
 int call_reuse(u64 handle, u32 class, u64 *new_handle);
 
-int call_free(u64 handle);
+int call_free(u64 handle, bool lazily);
 int call_trim(void);
 int call_set_virtual(u32 regions);
 int call_set_physical(u32 pages);

@@ -110,12 +110,13 @@ static struct beginning beginning_of(const char *regions, unsigned int virtual,
 	return beginning;
 }
 
+/* Those with a page. */
 static unsigned int count_active(const char *regions)
 {
 	unsigned int nr = 0;
 
 	for (; *regions; regions++)
-		nr += *regions == 'a';
+		nr += *regions == 'a' || *regions == 'k';
 	return nr;
 }
 
@@ -192,6 +193,32 @@ static bool three_calls_each(void)
 			if (!run_pair(&beginning, programs[i], programs[k]))
 				return false;
 	return true;
+}
+
+/* Regions that still have their page, and who wants them, or the pages. */
+static bool kept_regions(void)
+{
+	static const char * const all[] = { "a", "k", "kg" };
+	struct beginning beginning;
+	struct choices choices;
+	unsigned int i, room;
+
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		for (room = 0; room < 4; room++) {
+			choices = (struct choices){ .nr = 0 };
+			offer_all(&choices, "A0A1T0P0L0R0");
+			beginning = beginning_of(all[i], strlen(all[i]) + (room & 1),
+						 count_active(all[i]) + (room >> 1), 0);
+			beginning.retain = 2;
+			if (!run_pairs(&beginning, &choices, 1))
+				return false;
+		}
+
+	/* Room for one retained page, which two ways of releasing compete for. */
+	choices = (struct choices){ .nr = 0 };
+	offer_all(&choices, "F0L0F1L1");
+	beginning = beginning_of("aa", 2, 2, 0);
+	return run_pairs(&beginning, &choices, 1);
 }
 
 /* The reservation is full, and each call has something to choose from. */
@@ -303,7 +330,7 @@ int main(int argc, char **argv)
 	if (argc > 1)
 		most = strtoull(argv[1], NULL, 10);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	printf("TAP version 13\n1..8\n");
+	printf("TAP version 13\n1..9\n");
 	run_set(generations_wrap_around, "generations_wrap_around");
 	run_set(virtual_budget, "virtual_budget");
 	run_set(physical_budget, "physical_budget");
@@ -311,6 +338,7 @@ int main(int argc, char **argv)
 	run_set(two_calls_each, "two_calls_each");
 	run_set(three_calls_each, "three_calls_each");
 	run_set(four_regions, "four_regions");
+	run_set(kept_regions, "kept_regions");
 	print_totals();
 	result(totals.run_histories >= AT_LEAST_RUN, "at_least_a_million_run_one_by_one");
 	return failures ? 1 : 0;

@@ -66,10 +66,10 @@ static s64 uncharge(struct hand *hand)
 }
 
 /* After it has returned, whatever it has returned, the handle is good for nothing. */
-static s64 free_handle(u64 handle)
+static s64 free_handle(u64 handle, bool lazily)
 {
 	u32 index = handle_index(handle);
-	s64 result = call_free(handle);
+	s64 result = call_free(handle, lazily);
 
 	if (world.truth.holder[index] == HANDED_OUT &&
 	    world.truth.generation[index] == handle_generation(handle))
@@ -92,8 +92,9 @@ static s64 do_call(struct hand *hand, char call, char argument)
 	case 'R':
 		return given(hand, call_reuse(handle_named(hand, argument), 0, &hand->handle));
 	case 'F':
+	case 'L':
 		return handle_named(hand, argument) ?
-		       free_handle(handle_named(hand, argument)) : -ENOENT;
+		       free_handle(handle_named(hand, argument), call == 'L') : -ENOENT;
 	case 'T':
 		return call_trim();
 	case 'V':

@@ -6,6 +6,7 @@
  *   A0 A1   ALLOC of the class
  *   F0..F3  FREE of the region, with the handle of the beginning;  F*  of the
  *           one that this actor was given last
+ *   L0..L3  lazy FREE, likewise;  L*
  *   R0..R3  REUSE of the region, likewise;  R*  of the one it was given last
  *   T0      TRIM to nothing
  *   V0..V4  the virtual budget, regions

@@ -12,15 +12,21 @@ static void begin_region(u32 index, char letter, const struct beginning *beginni
 
 	atomic64_set(&region->word, word_make(beginning->generation, class, REGION_ACTIVE));
 	world.truth.generation[index] = beginning->generation;
-	if (letter != 'a') {
+	if (letter == 'f' || letter == 'g') {
 		class_queue_put(&world.queues[class], region, false);
+		return;
+	}
+	world.page_of[index] = page_from_system();
+	region->nr_pages = 1;
+	atomic64_add(1, &world.account.owned);
+	if (letter == 'k') {
+		page_moves(world.page_of[index], ON_THE_WAY, IN_RETAIN);
+		class_queue_put_kept(&world.queues[class], region, &world.account, UINT64_MAX, 0);
 		return;
 	}
 	atomic_inc(&world.queues[class].nr_active);
 	world.truth.holder[index] = HANDED_OUT;
-	world.page_of[index] = page_from_system();
 	page_moves(world.page_of[index], ON_THE_WAY, IN_REGION);
-	atomic64_add(1, &world.account.owned);
 }
 
 void world_begin(const struct beginning *beginning)
@@ -82,6 +88,12 @@ void region_released(u32 index, u32 generation)
 		found("a release of region %u with generation %u was not refused", index,
 		      generation);
 	world.truth.holder[index] = ACTOR;
+}
+
+/* The release was not done after all. */
+void region_handed_out_again(u32 index)
+{
+	world.truth.holder[index] = HANDED_OUT;
 }
 
 u32 page_from_system(void)
@@ -178,30 +190,39 @@ static void check_region(u32 index, u32 *active)
 	if (handed_out != (state == REGION_ACTIVE))
 		found("region %u is in state %u, and its holder is %u", index, state,
 		      world.truth.holder[index]);
-	if (!world.page_of[index] == handed_out)
+	if (!world.page_of[index] == (handed_out || world.regions[index].nr_pages) ||
+	    (handed_out && (!world.regions[index].nr_pages || world.unmapped[index])))
 		found("region %u in state %u has page %u", index, state, world.page_of[index]);
 	if (state == REGION_ACTIVE)
 		active[word_class(word)]++;
 }
 
-static void check_queue(u32 class, u32 active)
+static u32 check_list(const struct list_head *list, u32 class, bool kept)
 {
-	struct class_queue *queue = &world.queues[class];
 	struct list_head *item;
 	struct region *region;
 	u32 nr = 0;
 
-	for (item = queue->freed.next; item != &queue->freed && nr <= NR_REGIONS; nr++) {
+	for (item = list->next; item != list && nr <= NR_REGIONS; nr++) {
 		region = list_entry(item, struct region, node);
 		if (word_with_state(region_word(region), REGION_UNUSED) !=
 			    word_make(world.truth.generation[region->index], class, 0) ||
-		    word_state(region_word(region)) != REGION_FREED)
+		    word_state(region_word(region)) != REGION_FREED || !region->nr_pages == kept)
 			found("region %u waits in the queue of class %u", region->index, class);
 		item = item->next;
 	}
-	if (nr != queue->nr_freed)
-		found("%u regions wait in class %u, and %u are counted", nr, class,
-		      queue->nr_freed);
+	return nr;
+}
+
+static void check_queue(u32 class, u32 active)
+{
+	struct class_queue *queue = &world.queues[class];
+	u32 kept = check_list(&queue->kept, class, true);
+	u32 nr = check_list(&queue->freed, class, false) + kept;
+
+	if (nr != queue->nr_freed || kept != queue->nr_kept)
+		found("%u regions wait in class %u, %u are kept; %u and %u are counted", nr, class,
+		      kept, queue->nr_freed, queue->nr_kept);
 	if ((u32)atomic_read(&queue->nr_active) != active)
 		found("%u regions of class %u are active, and %u counted", active, class,
 		      atomic_read(&queue->nr_active));
@@ -210,6 +231,12 @@ static void check_queue(u32 class, u32 active)
 static u32 nr_waiting(void)
 {
 	return world.queues[0].nr_freed + world.queues[1].nr_freed;
+}
+
+/* Retained pages, with those of kept regions. */
+static u32 nr_retained(void)
+{
+	return world.store.nr + world.queues[0].nr_kept + world.queues[1].nr_kept;
 }
 
 void world_check_quiet(void)
@@ -230,9 +257,11 @@ void world_check_quiet(void)
 		found("%u and %u pages are accounted, %u and %u are there",
 		      (u32)owned_physical(owned), (u32)owned_retained(owned), pages_in(IN_REGION),
 		      pages_in(IN_RETAIN));
-	if (pages_in(ON_THE_WAY) || world.store.leaving || world.store.nr != pages_in(IN_RETAIN))
+	if (pages_in(ON_THE_WAY) || world.store.leaving || nr_retained() != pages_in(IN_RETAIN))
 		found("a page was lost");
+	if (nr_retained() > world.retain_limit)
+		found("%u pages are retained above the limit", nr_retained());
 	if (owned_total(owned) > world.account.budget &&
-	    (world.store.nr || world.account.budget == world.highest_budget))
-		found("%u pages are still retained above the budget", world.store.nr);
+	    (nr_retained() || world.account.budget == world.highest_budget))
+		found("%u pages are still retained above the budget", nr_retained());
 }

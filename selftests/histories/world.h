@@ -35,12 +35,14 @@ enum holder { NOBODY, HANDED_OUT, ACTOR };
  * @lock: as retain.lock.
  * @nr: how many.
  * @leaving: pages on their way to the system, still accounted as retained.
+ * @left: how many have been.
  * @pages: the last is the newest.
  */
 struct store {
 	spinlock_t lock;
 	u32 nr;
-	u32 leaving;
+	u64 leaving;
+	u64 left;
 	u32 pages[NR_PAGES + 1];
 };
 
@@ -72,6 +74,7 @@ struct truth {
  * @highest_budget: the highest physical budget that there was.
  * @store: retained pages.
  * @page_of: each region's page, or 0.
+ * @unmapped: of a kept region: by somebody who wanted its page.
  * @results: of each actor's calls.
  * @truth: what is really so.
  */
@@ -88,6 +91,7 @@ struct world {
 	u64 highest_budget;
 	struct store store;
 	u32 page_of[NR_REGIONS];
+	u32 unmapped[NR_REGIONS];
 	s64 results[NR_ACTORS][MAX_CALLS];
 	struct truth truth;
 };
@@ -95,10 +99,10 @@ struct world {
 /**
  * struct beginning - what a world is at first
  * @regions: a letter for each carved region: a: active, f and g: released, in
- *	the first or second class.
+ *	the first or second class, k: released and kept, in the first.
  * @virtual: virtual budget, regions.
  * @physical: physical budget, pages.
- * @retained: retained pages.
+ * @retained: retained pages, those of kept regions not among them.
  * @ceiling: pages; other pools have none.
  * @retain: retain limit, pages.
  * @generation: of all carved regions.
@@ -128,6 +132,7 @@ void region_taken(u32 index);
 void region_given_back(u32 index);
 void region_handed_out(u32 index, u32 generation);
 void region_released(u32 index, u32 generation);
+void region_handed_out_again(u32 index);
 u32 page_from_system(void);
 void page_moves(u32 page, enum place from, enum place to);
 

@@ -6,7 +6,8 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source-path=SCRIPTDIR source=tap.sh
 . "$here/tap.sh"
-readonly no_start=120 limit=20
+# Less than the guest would be given.
+readonly no_start=120 limit=200
 
 # The download of the guest's kernel is not to be timed.
 "$top/selftests/guest/fetch" image 6.1 >"$scratch/image"

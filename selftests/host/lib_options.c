@@ -113,7 +113,7 @@ static void bad_options_are_refused_by_name(void)
 	refused(-EINVAL, "region_size");
 	options.region_size = SEGPOOL_DEFAULT_REGION_SIZE + 4096;
 	refused(-EINVAL, "region_size");
-	options.mode = SEGPOOL_MODE_PINNABLE + 1;
+	options.mode = SEGPOOL_MODE_HUGE + 1;
 	refused(-EINVAL, "options.mode");
 	options.flags = SEGPOOL_SET_VIRTUAL;
 	options.limits.virtual_budget = UINT64_MAX;

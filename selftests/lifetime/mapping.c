@@ -25,6 +25,7 @@ FIXTURE_VARIANT(mapping) {
 
 FIXTURE_VARIANT_ADD(mapping, strict) { .mode = SEGPOOL_MODE_STRICT };
 FIXTURE_VARIANT_ADD(mapping, pinnable) { .mode = SEGPOOL_MODE_PINNABLE };
+FIXTURE_VARIANT_ADD(mapping, huge) { .mode = SEGPOOL_MODE_HUGE };
 
 FIXTURE_SETUP(mapping)
 {

@@ -28,11 +28,29 @@ FIXTURE(retained) {
 
 SP_MODE_VARIANTS(retained);
 
+static int retain_in_portions(const struct sp_pool *keeper, uint64_t handle)
+{
+	struct segpool_limits age = { .retain_age_ms = AGE_MS }, never = { .retain_age_ms = 0 };
+	int error = sp_populate(keeper->fd, handle, 0, (RETAINED_PAGES + 1) * SP_PAGE, 0) ?:
+		    sp_set_budget(keeper->fd, SEGPOOL_SET_AGE, &age);
+	unsigned int i, first = 0;
+	uint64_t until;
+
+	for (i = 0; !error && i < PORTIONS; i++) {
+		/* By the kernel's ticks, which may come late: by those it keeps them apart. */
+		for (until = sp_ticks_ms() + WINDOW_MS; i && sp_ticks_ms() < until;)
+			sp_sleep_ms(10);
+		error = sp_discard(keeper->fd, handle, first * SP_PAGE, portions[i] * SP_PAGE, 0);
+		first += portions[i];
+	}
+	/* From now on nothing ages. */
+	return error ?: sp_set_budget(keeper->fd, SEGPOOL_SET_AGE, &never);
+}
+
 /* The keeper retains 512 pages in four portions and uses one. */
 FIXTURE_SETUP(retained)
 {
-	struct segpool_limits limits = { .retain_age_ms = AGE_MS };
-	unsigned int i, first = 0;
+	unsigned int tries = 10;
 
 	self->taker.fd = -1;
 	self->ceiling = sp_module_parameter("ceiling_mib");
@@ -41,19 +59,12 @@ FIXTURE_SETUP(retained)
 	ASSERT_EQ(0, sp_pool_make(&self->keeper, variant->mode, 2 * SP_BIG, 4 * SP_BIG, CEILING,
 				  CEILING));
 	ASSERT_EQ(1, sp_alloc(self->keeper.fd, 0, 0, 1, &self->region));
-	ASSERT_EQ(0, sp_populate(self->keeper.fd, self->region.handle, 0,
-				 (RETAINED_PAGES + 1) * SP_PAGE, 0));
-	ASSERT_EQ(0, sp_set_budget(self->keeper.fd, SEGPOOL_SET_AGE, &limits));
-	for (i = 0; i < PORTIONS; i++) {
-		if (i)
-			sp_sleep_ms(WINDOW_MS);
-		ASSERT_EQ(0, sp_discard(self->keeper.fd, self->region.handle, first * SP_PAGE,
-					portions[i] * SP_PAGE, 0));
-		first += portions[i];
-	}
-	/* From now on nothing ages. */
-	limits = (struct segpool_limits){ .retain_age_ms = 0 };
-	ASSERT_EQ(0, sp_set_budget(self->keeper.fd, SEGPOOL_SET_AGE, &limits));
+	/* Where the machine is so slow that some age meanwhile, all over again. */
+	do {
+		ASSERT_EQ(0, sp_trim(self->keeper.fd, 0, NULL));
+		ASSERT_EQ(0, retain_in_portions(&self->keeper, self->region.handle));
+	} while (sp_counter(self->keeper.fd, SEGPOOL_C_RETAINED_BYTES) != RETAINED_PAGES * SP_PAGE &&
+		 --tries);
 	ASSERT_EQ(RETAINED_PAGES * SP_PAGE, sp_counter(self->keeper.fd, SEGPOOL_C_RETAINED_BYTES)) {
 		TH_LOG("the machine was so slow that pages have aged meanwhile");
 	}
@@ -141,6 +152,21 @@ TEST_F(retained, no_more_than_is_missing)
 	EXPECT_EQ(portions[0], sp_counter(self->keeper.fd, SEGPOOL_C_SHRUNK_PAGES));
 }
 
+/* The same for one that has all but one of its pages in its own store. */
+TEST_F(retained, no_more_than_is_missing_beside_its_own)
+{
+	/* 1 + 512 pages of the keeper's, 255 of the taker's. */
+	ASSERT_EQ(0, sp_set_module_parameter("ceiling_mib", 3));
+	ASSERT_EQ(1, sp_alloc(self->taker.fd, 0, 0, 1, self->taken));
+	ASSERT_EQ(0, sp_populate(self->taker.fd, self->taken[0].handle, 0, SP_MIB - SP_PAGE, 0));
+	ASSERT_EQ(0, sp_discard(self->taker.fd, self->taken[0].handle, 0, SP_MIB - SP_PAGE, 0));
+	ASSERT_EQ(0, sp_free(self->taker.fd, self->taken[0].handle, 0));
+	ASSERT_EQ(0, sp_alloc_one(self->taker.fd, 0, SEGPOOL_POPULATE, 0, self->taken, NULL));
+	EXPECT_EQ(portions[0], sp_counter(self->keeper.fd, SEGPOOL_C_SHRUNK_PAGES));
+	EXPECT_EQ(0, sp_counter(self->taker.fd, SEGPOOL_C_SHRUNK_PAGES));
+	expect_exact(_metadata, self);
+}
+
 /* By faults, page by page. */
 TEST_F(retained, faults)
 {
@@ -166,6 +192,7 @@ TEST_F(retained, shrinker)
 }
 
 #define BUSY_PAGES	40
+#define SLOW_MS		60000
 
 struct busy {
 	struct sp_pool *pool;
@@ -206,7 +233,9 @@ TEST_F(retained, keeper_at_work)
 	ASSERT_EQ(1, sp_alloc(self->taker.fd, 0, SEGPOOL_POPULATE, 1, &self->taken[0]));
 	ASSERT_EQ(1, sp_alloc(self->taker.fd, 0, SEGPOOL_POPULATE, 1, &self->taken[1]));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, use_and_retain, &busy));
-	while (sp_now_ms() < end) {
+	/* Longer where the machine is slow. */
+	while (sp_now_ms() < end ||
+	       ((rounds <= 10 || busy.rounds <= 10) && sp_now_ms() < end + SLOW_MS)) {
 		rounds++;
 		refills_refused += sp_populate(fd, handle, BUSY_PAGES * SP_PAGE,
 					       (REGION_PAGES - BUSY_PAGES) * SP_PAGE, 0) != 0;

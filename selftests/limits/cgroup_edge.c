@@ -30,6 +30,7 @@ FIXTURE_VARIANT(edge) {
 
 FIXTURE_VARIANT_ADD(edge, strict) { .mode = SEGPOOL_MODE_STRICT };
 FIXTURE_VARIANT_ADD(edge, pinnable) { .mode = SEGPOOL_MODE_PINNABLE };
+FIXTURE_VARIANT_ADD(edge, huge) { .mode = SEGPOOL_MODE_HUGE };
 
 FIXTURE_SETUP(edge)
 {

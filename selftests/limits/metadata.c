@@ -56,6 +56,32 @@ TEST_F(metadata, arrays_for_single_pages)
 	EXPECT_EQ(0, sp_populate(self->pool.fd, self->regions[populated].handle, 0, SP_PAGE, 0));
 }
 
+/* It has all its pages, and their array. */
+TEST_F(metadata, kept_region_needs_no_array)
+{
+	struct segpool_region *kept = &self->regions[0], *other = &self->regions[1];
+	uint64_t handle;
+	int result, i = 0;
+
+	ASSERT_EQ(0, sp_pool_make(&self->pool, SEGPOOL_MODE_STRICT, REGION, REGIONS * REGION,
+				  REGIONS * REGION, REGION));
+	ASSERT_EQ(REGIONS, sp_alloc(self->pool.fd, 0, 0, REGIONS, self->regions));
+	handle = kept->handle;
+	ASSERT_EQ(0, sp_populate(self->pool.fd, handle, 0, REGION, 0));
+	sp_pattern_write(sp_region_at(&self->pool, kept), REGION, handle);
+	do {
+		result = sp_populate(self->pool.fd, other[i].handle, 0, SP_PAGE, 0);
+	} while (!result && ++i < REGIONS - 1);
+	EXPECT_EQ(-ENOMEM, result);
+	ASSERT_EQ(0, sp_free(self->pool.fd, handle, SEGPOOL_LAZY));
+	ASSERT_EQ(0, sp_reuse(self->pool.fd, handle, 0, SEGPOOL_POPULATE, kept));
+	EXPECT_EQ(0, sp_pattern_check(sp_region_at(&self->pool, kept), REGION, handle));
+	ASSERT_EQ(0, sp_free(self->pool.fd, kept->handle, SEGPOOL_LAZY));
+	EXPECT_EQ(0, sp_alloc_one(self->pool.fd, 0, SEGPOOL_POPULATE, 0, kept, NULL));
+	EXPECT_EQ(0, sp_pattern_check(sp_region_at(&self->pool, kept), REGION, handle));
+	EXPECT_EQ(2, sp_counter(self->pool.fd, SEGPOOL_C_KEPT_REUSES));
+}
+
 /* What the pool may never have takes no arrays from others, not even for a moment. */
 TEST_F(metadata, neighbours_beyond_the_budget)
 {

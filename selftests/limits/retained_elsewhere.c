@@ -59,14 +59,23 @@ static uint32_t take_all(FIXTURE_DATA(machine) *self)
 	return call.reason;
 }
 
-TEST_F(machine, retained_pages_of_another_pool)
+/* The last pages of a whole machine, one by one: a debug kernel takes its time. */
+TEST_F_TIMEOUT(machine, retained_pages_of_another_pool, 1000)
 {
 	uint64_t oom_kills = sp_vmstat("oom_kill"), retained;
+	struct segpool_region *region;
+	int error, tries = 20;
 
-	ASSERT_EQ(SEGPOOL_REASON_SYSTEM, take_all(self));
-	ASSERT_LT(2 * NEEDED, self->kept);
-	EXPECT_EQ(-ENOMEM, sp_alloc_one(self->needy.fd, 0, SEGPOOL_POPULATE, 0,
-					self->regions + self->kept, NULL));
+	/* Pages that were freed before may come to light meanwhile: those, too. */
+	do {
+		ASSERT_EQ(SEGPOOL_REASON_SYSTEM, take_all(self));
+		ASSERT_LT(2 * NEEDED, self->kept);
+		region = self->regions + self->kept;
+		error = sp_alloc_one(self->needy.fd, 0, SEGPOOL_POPULATE, 0, region, NULL);
+		if (!error)
+			ASSERT_EQ(0, sp_free(self->needy.fd, region->handle, SEGPOOL_NOW));
+	} while (!error && --tries);
+	EXPECT_EQ(-ENOMEM, error);
 
 	ASSERT_EQ(0, sp_free_regions(self->keeper.fd, self->regions, self->kept, 0));
 	retained = sp_counter(self->keeper.fd, SEGPOOL_C_RETAINED_BYTES);

@@ -6,9 +6,9 @@
 #include "../testing_memory.h"
 #include "testing_harness.h"
 
-#define AGE_MS		800
+#define AGE_MS		2000
 /* How late the timer may be on a busy emulated machine. */
-#define LATE_MS		4000
+#define LATE_MS		30000
 #define RETAINED	100
 
 FIXTURE(refused) {
@@ -78,7 +78,8 @@ static void expect_ageing(struct __test_metadata *_metadata, FIXTURE_DATA(refuse
 		requests++;
 		sp_sleep_ms(20);
 	}
-	EXPECT_LT(5, requests);
+	/* As many as a slow machine can do in that time. */
+	EXPECT_LE(3, requests);
 	EXPECT_EQ(0, sp_counter(fd, SEGPOOL_C_RETAINED_BYTES));
 	EXPECT_EQ(RETAINED, sp_counter(fd, SEGPOOL_C_AGED_PAGES));
 	EXPECT_EQ(system, sp_counter(fd, SEGPOOL_C_SYSTEM_PAGES));

@@ -101,8 +101,8 @@ TEST_F(direct_io, read_into_a_region)
 
 	memset(self->bytes, 0x11, SP_BIG);
 	n = pread(self->disk, self->bytes, LENGTH, 0);
-	if (variant->mode == SEGPOOL_MODE_STRICT && sp_kernel_before(7, 2) &&
-	    (n < 0 || fast_path_refuses())) {
+	if (!sp_kernel_knows_pages(variant->mode) &&
+	    (variant->mode == SEGPOOL_MODE_HUGE || n < 0 || fast_path_refuses())) {
 		EXPECT_EQ(-1, n);
 		EXPECT_EQ(EFAULT, errno);
 		EXPECT_EQ(0x11, self->bytes[0]);

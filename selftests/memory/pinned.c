@@ -25,7 +25,10 @@ FIXTURE(pinned) {
 	int pipe[2];
 };
 
-SP_MODE_VARIANTS(pinned);
+/* Nobody can pin a page of a huge pool: security/pins. */
+FIXTURE_VARIANT(pinned) { uint32_t mode; };
+FIXTURE_VARIANT_ADD(pinned, strict) { .mode = SEGPOOL_MODE_STRICT, };
+FIXTURE_VARIANT_ADD(pinned, pinnable) { .mode = SEGPOOL_MODE_PINNABLE, };
 
 FIXTURE_SETUP(pinned)
 {

@@ -114,11 +114,6 @@ TEST_F(zeroed, after_a_round_through_the_system)
 	EXPECT_EQ(0, count_dirty(self->pool.base, self->pool.length));
 }
 
-static int nothing_is_retained(void *pool)
-{
-	return sp_counter(((struct sp_pool *)pool)->fd, SEGPOOL_C_RETAINED_BYTES) == 0;
-}
-
 TEST_F(zeroed, after_retained_pages_aged_out)
 {
 	struct segpool_limits limits = { .retain_age_ms = 100 };
@@ -128,7 +123,7 @@ TEST_F(zeroed, after_retained_pages_aged_out)
 	ASSERT_EQ(REGIONS, sp_alloc(fd, 0, SEGPOOL_POPULATE, REGIONS, self->regions));
 	fill(self->pool.base, self->pool.length, SECRET);
 	ASSERT_EQ(0, sp_free_regions(fd, self->regions, REGIONS, 0));
-	ASSERT_TRUE(sp_wait_until(nothing_is_retained, &self->pool, 5000));
+	ASSERT_TRUE(sp_wait_until(sp_retains_nothing, &self->pool, 30000));
 	ASSERT_EQ(REGIONS, sp_alloc(fd, 1, SEGPOOL_POPULATE, REGIONS, self->regions));
 	EXPECT_EQ(0, count_dirty(self->pool.base, self->pool.length));
 }

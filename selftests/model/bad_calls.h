@@ -35,7 +35,8 @@ BAD_ALLOC(huge, call.size = 1U << 20)
 	BAD_CALL(free_##name, SEGPOOL_IOC_FREE, segpool_free, spoil, .count = 1, \
 		 .entries = (uintptr_t)bad_results)
 
-BAD_FREE(flag, call.flags = 2)
+BAD_FREE(flag, call.flags = 1U << 2)
+BAD_FREE(both_flags, call.flags = SEGPOOL_NOW | SEGPOOL_LAZY)
 BAD_FREE(no_count, call.count = 0)
 BAD_FREE(large_count, call.count = SEGPOOL_MAX_BATCH + 1)
 BAD_FREE(pointer, call.entries = 8)
@@ -116,6 +117,7 @@ static const struct bad_call {
 	{ "alloc: structure too short", alloc_short, -EINVAL },
 	{ "alloc: structure above a page", alloc_huge, -E2BIG },
 	{ "free: unknown flag", free_flag, -EINVAL },
+	{ "free: flags that exclude each other", free_both_flags, -EINVAL },
 	{ "free: no count", free_no_count, -EINVAL },
 	{ "free: count too large", free_large_count, -EINVAL },
 	{ "free: bad pointer", free_pointer, -EFAULT },

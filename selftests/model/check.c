@@ -2,10 +2,30 @@
 /* Comparing a pool with its reference: counters, page tables, contents, the table of regions. */
 #include "model.h"
 
-/* Not specified exactly: how often pressure was signalled. */
+/* Not specified exactly: how often pressure was signalled, which regions keep their pages. */
 static bool is_compared(uint32_t counter)
 {
-	return counter != SEGPOOL_C_PRESSURE_EVENTS;
+	return counter != SEGPOOL_C_PRESSURE_EVENTS && counter != SEGPOOL_C_KEPT_REGIONS &&
+	       counter != SEGPOOL_C_KEPT_REUSES;
+}
+
+/* A region that can be kept need not be, any more; others never are. */
+static void check_kept_regions(struct actor *actor, uint32_t number, const uint64_t *got)
+{
+	const struct ref_pool *pool = &actor->pool[number];
+	uint32_t i, n = 0;
+
+	for (i = 0; i < pool->nr_regions; i++)
+		n += pool->region[i].state == FREED && pool->region[i].kept;
+	if (got[SEGPOOL_C_KEPT_REGIONS] > n ||
+	    got[SEGPOOL_C_KEPT_REGIONS] * REGION_BYTES > got[SEGPOOL_C_RETAINED_BYTES])
+		mismatch(actor, "pool %u: kept_regions is %llu, %u can be; retained_bytes is %llu",
+			 number, (unsigned long long)got[SEGPOOL_C_KEPT_REGIONS], n,
+			 (unsigned long long)got[SEGPOOL_C_RETAINED_BYTES]);
+	if (got[SEGPOOL_C_KEPT_REUSES] > got[SEGPOOL_C_REUSED_REGIONS])
+		mismatch(actor, "pool %u: kept_reuses is %llu, of %llu", number,
+			 (unsigned long long)got[SEGPOOL_C_KEPT_REUSES],
+			 (unsigned long long)got[SEGPOOL_C_REUSED_REGIONS]);
 }
 
 static void check_counters_of(struct actor *actor, uint32_t number)
@@ -26,6 +46,7 @@ static void check_counters_of(struct actor *actor, uint32_t number)
 			mismatch(actor, "pool %u: %s is %llu, expected %llu", number,
 				 sp_counter_name(i), (unsigned long long)got[i],
 				 (unsigned long long)wanted[i]);
+	check_kept_regions(actor, number, got);
 }
 
 /* Of all pools: what is done to one must not show in another. */
@@ -42,10 +63,12 @@ void check_counters(struct actor *actor)
 static void check_page(struct actor *actor, uint32_t pool, uint32_t region, uint32_t number,
 		       bool present)
 {
-	const struct ref_page *page = &actor->pool[pool].region[region].page[number];
+	const struct ref_region *ref = &actor->pool[pool].region[region];
+	const struct ref_page *page = &ref->page[number];
+	bool perhaps = ref->state == FREED && ref->kept;
 	uint64_t seen[2];
 
-	if (present != page->mapped) {
+	if (present != page->mapped && !perhaps) {
 		mismatch(actor, "pool %u: page %u of region %u is %s", pool, number, region,
 			 present ? "mapped and should not be" : "not mapped and should be");
 		return;
@@ -133,22 +156,24 @@ static void check_row(const struct sp_table *table, void *argument)
 	const struct ref_pool *pool = &walk->actor->pool[walk->pool];
 	const struct ref_region *region = &pool->region[walk->rows % MAX_REGIONS];
 	const char *state = sp_column(table, "state");
+	uint64_t pages = sp_column_value(table, "pages");
 	bool active = region->state == ACTIVE;
 
+	if (!active && region->kept && pages == REGION_PAGES)
+		pages = 0;
 	if (!state || strcmp(state, active ? "active" : "freed") ||
 	    sp_column_value(table, "region") != walk->rows ||
 	    sp_column_value(table, "generation") != region->generation ||
 	    sp_column_value(table, "class") != region->class_index ||
-	    sp_column_value(table, "pages") != (active ? owned_pages(region) : 0))
+	    pages != (active ? owned_pages(region) : 0))
 		mismatch(walk->actor,
 			 "pool %u: region %u is %s, generation %llu, class %llu, %llu pages; not %s, %u, %u, %u",
 			 walk->pool, walk->rows, state ? state : "nothing",
 			 (unsigned long long)sp_column_value(table, "generation"),
 			 (unsigned long long)sp_column_value(table, "class"),
-			 (unsigned long long)sp_column_value(table, "pages"),
-			 active ? "active" : "freed", region->generation, region->class_index,
+			 (unsigned long long)pages, active ? "active" : "freed", region->generation, region->class_index,
 			 active ? owned_pages(region) : 0);
-	walk->pages += sp_column_value(table, "pages");
+	walk->pages += pages;
 	walk->rows++;
 }
 

@@ -10,19 +10,6 @@
 /* The module counts in the kernel's ticks, which are 10 ms at most, and rounds once each way. */
 #define AGE_SLACK_MS 30
 
-/*
- * Milliseconds by the clock that the kernel moves on with its ticks, late ones included:
- * pages have been there since then by the module's clock, or for less long. How late it
- * is by now the precise clock says, which the ticks may lag behind but never pass.
- */
-uint64_t ticks_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
-}
-
 /* What is there when an operation begins, and when that is. */
 void kept_note(struct ref_pool *pool, uint64_t now)
 {

@@ -63,11 +63,12 @@ struct ref_page {
 	uint64_t tag;
 };
 
+/* @kept: released lazily, so its pages may still be there, with what they had in them. */
 struct ref_region {
 	enum region_state state;
 	uint32_t generation;
 	uint32_t class_index;
-	bool zero;
+	bool zero, kept;
 	struct ref_page page[REGION_PAGES];
 };
 
@@ -116,6 +117,7 @@ void ref_put(struct ref_pool *pool, uint64_t pages, bool retain);
 uint64_t ref_trim(struct ref_pool *pool, uint64_t target);
 void ref_refuse(struct ref_pool *pool, uint32_t class_index, uint32_t reason);
 void ref_hand_out(struct ref_pool *pool, uint32_t index, uint32_t class_index, bool zero);
+bool ref_can_be_kept(const struct ref_region *region);
 void ref_retire(struct ref_pool *pool, uint32_t index, bool shared);
 void ref_counters(const struct ref_pool *pool, uint64_t values[SEGPOOL_NR_COUNTERS]);
 void ref_class_counters(const struct ref_pool *pool, uint32_t class_index,
@@ -125,7 +127,6 @@ int ref_check_freed(const struct ref_pool *pool, uint64_t handle);
 
 /* --- which retained pages are old (kept.c) --- */
 
-uint64_t ticks_ms(void);
 void kept_note(struct ref_pool *pool, uint64_t now);
 void kept_add(struct ref_pool *pool, uint64_t pages);
 void kept_take_newest(struct ref_pool *pool, uint64_t pages);

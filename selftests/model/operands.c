@@ -180,7 +180,7 @@ void give_pages_back(struct actor *actor, uint32_t pool, uint32_t region, uint32
 		} else {
 			pages++;
 		}
-		memset(page, 0, sizeof(*page));
+		*page = (struct ref_page){ .tag = ref->region[region].kept ? page->tag : 0 };
 	}
 	ref->physical -= pinned;
 	ref->events[SEGPOOL_C_PINNED_PAGES] += pinned;

@@ -91,7 +91,12 @@ static void check_step(struct actor *actor, const struct op *op)
 
 static void note_time(struct actor *actor)
 {
-	uint64_t now = ticks_ms();
+	/*
+	 * By the module's clock pages have been there since then, or for less long. How
+	 * late it is by now the precise clock says (kept.c): the ticks may lag behind it,
+	 * but never pass it.
+	 */
+	uint64_t now = sp_ticks_ms();
 	struct ref_pool *pool;
 
 	for (pool = actor->pool; pool < actor->pool + MAX_POOLS; pool++)

@@ -83,7 +83,8 @@ void heir_run(struct actor *actor, const struct op *op, struct answer *answer)
 	struct heir heir = { .tags = tags, .mapped = mapped };
 	uint32_t i;
 
-	if (!is_mapped(actor, op) || op->arg[0] >= actor->pool[op->pool].nr_regions) {
+	if (!is_mapped(actor, op) || op->arg[0] >= actor->pool[op->pool].nr_regions ||
+	    region->kept) {
 		answer->skipped = true;
 		return;
 	}

@@ -5,6 +5,7 @@
 const struct mapping_mode mapping_modes[] = {
 	{ "strict", "SEGPOOL_MODE_STRICT", SEGPOOL_MODE_STRICT, PERHAPS, PERHAPS },
 	{ "pinnable", "SEGPOOL_MODE_PINNABLE", SEGPOOL_MODE_PINNABLE, ALWAYS, ALWAYS },
+	{ "huge", "SEGPOOL_MODE_HUGE", SEGPOOL_MODE_HUGE, NEVER, NEVER },
 };
 
 const unsigned int nr_mapping_modes = sizeof(mapping_modes) / sizeof(mapping_modes[0]);
@@ -145,10 +146,22 @@ void ref_hand_out(struct ref_pool *pool, uint32_t index, uint32_t class_index, b
 	region->state = ACTIVE;
 	region->class_index = class_index;
 	region->zero = zero;
+	region->kept = false;
 	region->generation++;
 }
 
-/* Its pages are gone already. */
+/* After a lazy release: with all its pages, which nobody holds. */
+bool ref_can_be_kept(const struct ref_region *region)
+{
+	uint32_t i;
+
+	for (i = 0; i < REGION_PAGES; i++)
+		if (!region->page[i].owned || region->page[i].pins)
+			return false;
+	return true;
+}
+
+/* Its pages are gone already, or retained with it. */
 void ref_retire(struct ref_pool *pool, uint32_t index, bool shared)
 {
 	struct ref_region *region = &pool->region[index];

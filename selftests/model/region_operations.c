@@ -8,7 +8,7 @@ void free_generate(struct actor *actor, struct op *op)
 {
 	uint32_t i;
 
-	op->arg[0] = one_in(actor, 12) ? SEGPOOL_NOW : 0;
+	op->arg[0] = one_in(actor, 12) ? SEGPOOL_NOW : one_in(actor, 3) ? SEGPOOL_LAZY : 0;
 	op->arg[1] = one_in(actor, 4) ? 1 + pick(actor, MAX_COUNT) : 1;
 	for (i = 0; i < op->arg[1]; i++)
 		op->arg[2 + i] = pick_handle(actor, op, ACTIVE);
@@ -64,6 +64,7 @@ static int apply_free_one(struct actor *actor, const struct op *op, uint32_t ope
 {
 	struct ref_pool *pool = &actor->pool[op->pool];
 	int wanted = active_error(actor, op, operand, got);
+	struct ref_region *region;
 
 	if (got != wanted)
 		mismatch(actor, "free of %#llx: %s, expected %s",
@@ -75,6 +76,8 @@ static int apply_free_one(struct actor *actor, const struct op *op, uint32_t ope
 	if (wanted == -ESTALE)
 		pool->events[SEGPOOL_C_STALE_FREES]++;
 	if (!wanted) {
+		region = &pool->region[operand_index(operand)];
+		region->kept = op->arg[0] & SEGPOOL_LAZY && ref_can_be_kept(region);
 		give_pages_back(actor, op->pool, operand_index(operand), 0, REGION_PAGES,
 				!(op->arg[0] & SEGPOOL_NOW));
 		ref_retire(pool, operand_index(operand), actor->shared);

@@ -11,13 +11,17 @@
 #define REGIONS	48
 #define HELD	4
 #define SPAN_MS	3000
+/* On a slow machine longer, until the test has done something. */
+#define LONGEST_MS	60000
+#define ENOUGH_TAKEN	50
+#define ENOUGH_REUSED	5
 
 struct stress {
 	struct sp_pool pool;
 	atomic_uint owner[REGIONS];
 	atomic_ulong taken, reused, refused;
 	atomic_int two_owners, damaged_pages, wrong_results, not_zero;
-	uint64_t end_ms;
+	uint64_t start_ms;
 };
 
 struct worker {
@@ -103,12 +107,21 @@ static void give_up(struct worker *me)
 	}
 }
 
+static bool goes_on(const struct stress *stress)
+{
+	uint64_t spent_ms = sp_now_ms() - stress->start_ms;
+
+	return spent_ms < SPAN_MS ||
+	       ((stress->taken <= ENOUGH_TAKEN || stress->reused <= ENOUGH_REUSED ||
+		 !stress->refused) && spent_ms < LONGEST_MS);
+}
+
 static void churn(void *argument, unsigned int member)
 {
 	struct stress *stress = argument;
 	struct worker me = { .stress = stress, .id = member + 1, .random = member + 1 };
 
-	while (sp_now_ms() < stress->end_ms) {
+	while (goes_on(stress)) {
 		if (!me.nr || (me.nr < HELD && sp_random(&me.random) % 2))
 			take(&me);
 		else
@@ -144,7 +157,7 @@ TEST_F(ownership, no_address_has_two_owners)
 	struct stress *stress = self->stress;
 	uint64_t values[SEGPOOL_NR_COUNTERS];
 
-	stress->end_ms = sp_now_ms() + SPAN_MS;
+	stress->start_ms = sp_now_ms();
 	sp_team_run(THREADS, churn, stress);
 	TH_LOG("%lu regions taken, %lu reused by name, %lu requests refused", stress->taken,
 	       stress->reused, stress->refused);
@@ -153,8 +166,8 @@ TEST_F(ownership, no_address_has_two_owners)
 	EXPECT_EQ(0, stress->not_zero);
 	EXPECT_EQ(0, stress->wrong_results);
 	/* The test has done something: threads met refusals and won regions back by name. */
-	EXPECT_GT(stress->taken, 50);
-	EXPECT_GT(stress->reused, 5);
+	EXPECT_GT(stress->taken, ENOUGH_TAKEN);
+	EXPECT_GT(stress->reused, ENOUGH_REUSED);
 	EXPECT_GT(stress->refused, 0);
 	ASSERT_EQ(0, sp_stat(stress->pool.fd, values));
 	EXPECT_EQ(0, values[SEGPOOL_C_PHYSICAL_BYTES]);

@@ -144,6 +144,7 @@ static unsigned int open_all(struct sp_pool *pools)
 TEST_F_TIMEOUT(pools, thousands, 600)
 {
 	unsigned int i, wrong = 0;
+	uint64_t end;
 
 	ASSERT_EQ(POOLS, open_all(self->pools));
 	EXPECT_EQ(POOLS, sp_module_counter("pools"));
@@ -157,7 +158,11 @@ TEST_F_TIMEOUT(pools, thousands, 600)
 		sp_pool_close(&self->pools[i]);
 	EXPECT_EQ(0, sp_module_counter("pools"));
 	EXPECT_EQ(0, sp_module_counter("metadata_bytes"));
-	EXPECT_TRUE(sp_wait_free_bytes(self->free_before - 8 * SP_MIB, 10000));
+	/* Names and files of debugfs go after a grace period, which a busy machine puts off. */
+	for (end = sp_now_ms() + 60000; sp_free_bytes() < self->free_before - 8 * SP_MIB &&
+	     sp_now_ms() < end; sp_sleep_ms(200))
+		sp_write_file("/proc/sys/vm/drop_caches", "2");
+	EXPECT_LE(self->free_before - 8 * SP_MIB, sp_free_bytes());
 }
 
 /* --- who opens files without end --- */
@@ -275,22 +280,54 @@ FIXTURE_TEARDOWN(group)
 	EXPECT_EQ(0, sp_module_counter("metadata_bytes"));
 }
 
-/* Reservations are charged: their tables, 1.5 MiB each, stop fitting. */
+/*
+ * Newer kernels (7.2 does, 6.12 does not) give back in a work item what a vmalloc() that failed
+ * had: until that ran the cgroup is full, and what open() or mmap() need for themselves would call
+ * the OOM killer. @current is the cgroup's memory.current, read before, so that it has its buffer.
+ */
+static int wait_until_there_is_room(int current)
+{
+	uint64_t end = sp_now_ms() + 60000;
+	char text[32];
+
+	for (;;) {
+		ssize_t n = pread(current, text, sizeof(text) - 1, 0);
+
+		if (n <= 0 || sp_now_ms() >= end)
+			return -1;
+		text[n] = '\0';
+		if (strtoull(text, NULL, 10) + 64 * SP_KIB <= GROUP_MEMORY)
+			return 0;
+		sp_sleep_ms(1);
+	}
+}
+
+/*
+ * Reservations are charged: their tables stop fitting. Each takes a little less than 1 MiB, that
+ * is about as much from kmalloc(), which rounds it up, as from vmalloc(), which the kernel tries
+ * next: half a MiB is left beside the last one that fits, for what the kernel needs itself.
+ */
+#define TABLE_REGIONS	(SEGPOOL_MAX_REGIONS / 32 * 21)
+
 static int reserve_without_end(void *group)
 {
 	struct segpool_region region;
 	struct sp_pool pools[64];
-	int error = 0, i, done;
+	int error = 0, i, done, current;
+	char path[256];
 
-	if (sp_cgroup_enter(group))
+	sp_cgroup_file(group, "memory.current", path);
+	current = open(path, O_RDONLY | O_CLOEXEC);
+	if (current < 0 || sp_cgroup_enter_with_all_present(group) ||
+	    wait_until_there_is_room(current))
 		return 1;
 	for (done = 0; done < 64; done++) {
 		error = sp_pool_make(&pools[done], SEGPOOL_MODE_STRICT, REGION,
-				     SEGPOOL_MAX_REGIONS * REGION, SP_MIB, 0);
+				     TABLE_REGIONS * REGION, SP_MIB, 0);
 		if (error)
 			break;
 	}
-	if (error != -ENOMEM || !done)
+	if (error != -ENOMEM || !done || wait_until_there_is_room(current))
 		return 2;
 	/* Those that were made work; with less of them there is room again. */
 	sp_pool_close(&pools[--done]);

@@ -150,8 +150,7 @@ static int allowed_ways(uint32_t mode)
 {
 	int ways = BY_PTRACE | BY_MEM_READ | BY_MEM_WRITE;
 
-	return mode == SEGPOOL_MODE_STRICT && sp_kernel_before(7, 2) ? ways :
-	       ways | BY_VM_READ | BY_VM_WRITE;
+	return sp_kernel_knows_pages(mode) ? ways | BY_VM_READ | BY_VM_WRITE : ways;
 }
 
 TEST_F(victim, root_may_debug)

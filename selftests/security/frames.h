@@ -13,7 +13,7 @@
 
 static SP_UNUSED bool frames_can_be_read(uint32_t mode)
 {
-	return mode == SEGPOOL_MODE_PINNABLE || !sp_kernel_before(7, 2);
+	return sp_kernel_knows_pages(mode);
 }
 
 static SP_UNUSED size_t frames_known(const uint64_t *frames, size_t count)

@@ -72,32 +72,32 @@ static int hunter_marks_all(struct hunter *hunter)
 	return got < 0 ? got : got == HUNT_REGIONS ? 0 : -ENOMEM;
 }
 
-static int hunter_releases(struct hunter *hunter)
+static int hunter_releases(struct hunter *hunter, uint32_t flags)
 {
 	int error = hunter_marks_all(hunter);
 
-	return error ?: sp_free_regions(hunter->pool.fd, hunter->regions, HUNT_REGIONS, 0);
+	return error ?: sp_free_regions(hunter->pool.fd, hunter->regions, HUNT_REGIONS, flags);
 }
 
 static int prepare_retained(struct hunter *hunter)
 {
-	int error = hunter_releases(hunter);
-
-	return error ?: sp_trim(hunter->pool.fd, HUNT_RETAINED, NULL);
+	return hunter_releases(hunter, 0) ?: sp_trim(hunter->pool.fd, HUNT_RETAINED, NULL);
 }
 
-static int hunters_pages_have_aged(void *hunter)
+/* One region has its pages still; half a region's are without one. */
+static int prepare_kept(struct hunter *hunter)
 {
-	return !sp_counter(((struct hunter *)hunter)->pool.fd, SEGPOOL_C_RETAINED_BYTES);
+	return hunter_releases(hunter, SEGPOOL_LAZY) ?:
+	       sp_trim(hunter->pool.fd, HUNT_RETAINED, NULL);
 }
 
 static int prepare_aged(struct hunter *hunter)
 {
 	struct segpool_limits limits = { .retain_age_ms = 10 };
 	int error = sp_set_budget(hunter->pool.fd, SEGPOOL_SET_AGE, &limits) ?:
-		    hunter_releases(hunter);
+		    hunter_releases(hunter, 0);
 
-	if (!error && !sp_wait_until(hunters_pages_have_aged, hunter, 20000))
+	if (!error && !sp_wait_until(sp_retains_nothing, &hunter->pool, 20000))
 		error = -ETIME;
 	return error;
 }
@@ -157,6 +157,7 @@ static const struct way
 	way_reused = { .prepare = prepare_retained, .take = take_by_name, .own = HUNT_RETAINED },
 	way_retained = { .prepare = prepare_retained, .take = take_populated,
 			 .own = HUNT_RETAINED },
+	way_kept = { .prepare = prepare_kept, .take = take_populated, .own = HUNT_RETAINED },
 	way_retained_touched = { .prepare = prepare_retained, .take = take_empty, .touched = true,
 				 .own = HUNT_RETAINED },
 	way_aged = { .prepare = prepare_aged, .take = take_by_name },
@@ -167,8 +168,8 @@ static const struct way
 	way_discarded_now = { .prepare = prepare_discarded_now, .take = take_pages_back };
 
 #define FOR_EACH_WAY(test) \
-	test(new) test(new_touched) test(reused) test(retained) test(retained_touched) \
-	test(aged) test(discarded) test(discarded_touched) test(discarded_now)
+	test(new) test(new_touched) test(reused) test(retained) test(kept) \
+	test(retained_touched) test(aged) test(discarded) test(discarded_touched) test(discarded_now)
 
 static void hunter_counts(struct hunter *hunter, unsigned int route, ssize_t length)
 {

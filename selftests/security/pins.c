@@ -2,7 +2,7 @@
 /*
  * Promise 10, as a table: every route past the page tables, times every way in
  * which pages leave a region, times every way in which memory is taken
- * afterwards, in both modes. Who holds a page sees the bytes of before and
+ * afterwards, in every mode. Who holds a page sees the bytes of before and
  * changes nobody's memory; no byte of the next owner goes out, no byte of a
  * transfer comes in.
  *
@@ -29,7 +29,9 @@ FIXTURE_VARIANT(pin) {
 	FIXTURE_VARIANT_ADD(pin, strict_##name) { \
 		.mode = SEGPOOL_MODE_STRICT, .route = &route_##name }; \
 	FIXTURE_VARIANT_ADD(pin, pinnable_##name) { \
-		.mode = SEGPOOL_MODE_PINNABLE, .route = &route_##name }
+		.mode = SEGPOOL_MODE_PINNABLE, .route = &route_##name }; \
+	FIXTURE_VARIANT_ADD(pin, huge_##name) { \
+		.mode = SEGPOOL_MODE_HUGE, .route = &route_##name }
 
 ROUTE_VARIANTS(pipe);
 ROUTE_VARIANTS(ring_out);

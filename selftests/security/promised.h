@@ -11,7 +11,7 @@
 /* Pages that the kernel looks up by their mapping, as process_vm_readv() does. */
 static SP_UNUSED bool mapping_can_be_pinned(uint32_t mode)
 {
-	return mode == SEGPOOL_MODE_PINNABLE || !sp_kernel_before(7, 2);
+	return sp_kernel_knows_pages(mode);
 }
 
 /* From 6.12 on, where there is memfd_secret(): it looks for pages that belong to no file. */
@@ -26,7 +26,8 @@ static __attribute__((__constructor__)) void learn_of_the_fast_path(void)
 /* Pages that are there and that the kernel looks up by page tables alone: pipes, direct I/O. */
 static SP_UNUSED bool page_can_be_pinned(uint32_t mode)
 {
-	return mapping_can_be_pinned(mode) || !fast_path_refuses;
+	return mapping_can_be_pinned(mode) ||
+	       (mode == SEGPOOL_MODE_STRICT && !fast_path_refuses);
 }
 
 /* Older kernels let no mapping of a file be registered. */

@@ -95,6 +95,9 @@ FIXTURE_VARIANT(secret) {
 		.way = &way_##name }; \
 	FIXTURE_VARIANT_ADD(secret, pinnable_to_pinnable_##name) { \
 		.mode = SEGPOOL_MODE_PINNABLE, .hunters_mode = SEGPOOL_MODE_PINNABLE, \
+		.way = &way_##name }; \
+	FIXTURE_VARIANT_ADD(secret, huge_to_huge_##name) { \
+		.mode = SEGPOOL_MODE_HUGE, .hunters_mode = SEGPOOL_MODE_HUGE, \
 		.way = &way_##name };
 
 FOR_EACH_WAY(WAY_VARIANTS)
@@ -298,7 +301,9 @@ FIXTURE_VARIANT(ordinary) {
 	FIXTURE_VARIANT_ADD(ordinary, to_strict_##name) { \
 		.mode = SEGPOOL_MODE_STRICT, .way = &way_##name }; \
 	FIXTURE_VARIANT_ADD(ordinary, to_pinnable_##name) { \
-		.mode = SEGPOOL_MODE_PINNABLE, .way = &way_##name };
+		.mode = SEGPOOL_MODE_PINNABLE, .way = &way_##name }; \
+	FIXTURE_VARIANT_ADD(ordinary, to_huge_##name) { \
+		.mode = SEGPOOL_MODE_HUGE, .way = &way_##name };
 
 FOR_EACH_WAY(ORDINARY_VARIANTS)
 

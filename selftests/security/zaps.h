@@ -20,21 +20,16 @@ static long owner_discards(void *state, long flags)
 	return sp_discard(owner->pool.fd, owner->target.handle, 0, TARGET, flags);
 }
 
-static int nothing_is_retained(void *fd)
-{
-	return sp_counter(*(int *)fd, SEGPOOL_C_RETAINED_BYTES) == 0;
-}
-
 static long retained_went(struct owner *owner)
 {
-	return sp_wait_until(nothing_is_retained, &owner->pool.fd, 20000) ? 0 : -ETIME;
+	return sp_wait_until(sp_retains_nothing, &owner->pool, 20000) ? 0 : -ETIME;
 }
 
-static long owner_trims(void *state, long unused)
+static long owner_trims(void *state, long flags)
 {
 	struct owner *owner = state;
 
-	return owner_frees(owner, 0) ?: sp_trim(owner->pool.fd, 0, NULL) ?: retained_went(owner);
+	return owner_frees(owner, flags) ?: sp_trim(owner->pool.fd, 0, NULL) ?: retained_went(owner);
 }
 
 static long owner_lets_age(void *state, long unused)
@@ -42,8 +37,8 @@ static long owner_lets_age(void *state, long unused)
 	struct segpool_limits limits = { .retain_age_ms = 10 };
 	struct owner *owner = state;
 
-	return sp_set_budget(owner->pool.fd, SEGPOOL_SET_AGE, &limits) ?: owner_frees(owner, 0) ?:
-	       retained_went(owner);
+	return sp_set_budget(owner->pool.fd, SEGPOOL_SET_AGE, &limits) ?:
+	       owner_frees(owner, 0) ?: retained_went(owner);
 }
 
 static long owner_lowers_the_budget(void *state, long unused)
@@ -57,13 +52,13 @@ static long owner_lowers_the_budget(void *state, long unused)
 }
 
 /* The system asks its shrinkers for everything they have. */
-static long owner_is_shrunk(void *state, long unused)
+static long owner_is_shrunk(void *state, long flags)
 {
 	struct owner *owner = state;
 	uint64_t end = sp_now_ms() + 20000;
-	long error = owner_frees(owner, 0);
+	long error = owner_frees(owner, flags);
 
-	while (!error && !nothing_is_retained(&owner->pool.fd) && sp_now_ms() < end)
+	while (!error && !sp_retains_nothing(&owner->pool) && sp_now_ms() < end)
 		error = sp_write_file("/proc/sys/vm/drop_caches", "2");
 	return error ?: retained_went(owner);
 }
@@ -101,6 +96,7 @@ static long owner_never_stops(void *state, long unused)
 {
 	struct owner *owner = state;
 	atomic_uint *steps = &owner->at->steps;
+	static const uint32_t flags[] = { SEGPOOL_NOW, 0, SEGPOOL_LAZY };
 	struct segpool_region region;
 	unsigned int i;
 
@@ -115,7 +111,7 @@ static long owner_never_stops(void *state, long unused)
 		atomic_fetch_add(steps, 1);
 		sp_discard(owner->pool.fd, region.handle, 0, TARGET / 2, i % 3 ? 0 : SEGPOOL_NOW);
 		atomic_fetch_add(steps, 1);
-		sp_free(owner->pool.fd, region.handle, i % 5 ? 0 : SEGPOOL_NOW);
+		sp_free(owner->pool.fd, region.handle, flags[i % 3]);
 	}
 	return 0;
 }
@@ -138,11 +134,14 @@ struct zap {
 static const struct zap
 	zap_free = { .done_by_owner = owner_frees, .keeps = true },
 	zap_free_now = { .done_by_owner = owner_frees, .argument = SEGPOOL_NOW },
+	zap_free_lazily = { .done_by_owner = owner_frees, .argument = SEGPOOL_LAZY, .keeps = true },
 	zap_discard = { .done_by_owner = owner_discards, .keeps = true },
 	zap_discard_now = { .done_by_owner = owner_discards, .argument = SEGPOOL_NOW },
 	zap_trim = { .done_by_owner = owner_trims },
+	zap_trim_kept = { .done_by_owner = owner_trims, .argument = SEGPOOL_LAZY },
 	zap_ageing = { .done_by_owner = owner_lets_age },
 	zap_shrinker = { .done_by_owner = owner_is_shrunk },
+	zap_shrinker_kept = { .done_by_owner = owner_is_shrunk, .argument = SEGPOOL_LAZY },
 	zap_lowered_budget = { .done_by_owner = owner_lowers_the_budget },
 	zap_munmap = { .done_by_owner = owner_unmaps, .unmaps = true },
 	zap_close = { .done_by_owner = owner_closes, .unmaps = true },
@@ -154,8 +153,9 @@ static const struct zap
 
 /* A test of each by @test(name): those that leave the owner a pool, and all. */
 #define FOR_EACH_ZAP_OF_A_POOL(test) \
-	test(free) test(free_now) test(discard) test(discard_now) test(trim) test(ageing) \
-	test(shrinker) test(lowered_budget)
+	test(free) test(free_now) test(free_lazily) test(discard) test(discard_now) \
+	test(trim) test(trim_kept) test(ageing) test(shrinker) test(shrinker_kept) \
+	test(lowered_budget)
 #define FOR_EACH_ZAP(test) \
 	FOR_EACH_ZAP_OF_A_POOL(test) test(munmap) test(close) test(exit) test(kill) \
 	test(kill_at_step_1) test(kill_at_step_8) test(kill_at_step_31)

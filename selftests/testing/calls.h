@@ -280,4 +280,16 @@ static SP_UNUSED char *sp_region_at(const struct sp_pool *pool, const struct seg
 	return pool->base + region->offset;
 }
 
+/* --- conditions for sp_wait_until(): the argument is a struct sp_pool --- */
+
+static SP_UNUSED int sp_has_one_waiter(void *pool)
+{
+	return sp_counter(((struct sp_pool *)pool)->fd, SEGPOOL_C_WAITERS) == 1;
+}
+
+static SP_UNUSED int sp_retains_nothing(void *pool)
+{
+	return !sp_counter(((struct sp_pool *)pool)->fd, SEGPOOL_C_RETAINED_BYTES);
+}
+
 #endif /* SEGPOOL_TESTING_CALLS_H */

@@ -4,6 +4,7 @@
 #define SEGPOOL_TESTING_CGROUP_H
 
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include "system.h"
 
@@ -46,6 +47,15 @@ static SP_UNUSED int sp_cgroup_enter(const struct sp_cgroup *group)
 	return sp_write_file(path, "0");
 }
 
+/*
+ * The same, with everything that the process has mapped present: in a full cgroup a page of its own
+ * (of its stack that the frame of a signal is the first to reach, of its errno) calls the OOM killer.
+ */
+static SP_UNUSED int sp_cgroup_enter_with_all_present(const struct sp_cgroup *group)
+{
+	return sp_cgroup_enter(group) ? -1 : mlockall(MCL_CURRENT);
+}
+
 /* Move the calling process back to the root cgroup. */
 static SP_UNUSED int sp_cgroup_leave(void)
 {
@@ -80,10 +90,10 @@ static SP_UNUSED int sp_cgroup_set(const struct sp_cgroup *group, const char *fi
 	return sp_write_file(path, text);
 }
 
-/* Remove the cgroup once its last process has left it; waits up to two seconds for that. */
+/* Remove the cgroup once its last process has left it; waits up to a minute for that. */
 static SP_UNUSED int sp_cgroup_remove(const struct sp_cgroup *group)
 {
-	uint64_t end = sp_now_ms() + 2000;
+	uint64_t end = sp_now_ms() + 60000;
 
 	while (rmdir(group->path)) {
 		if (errno != EBUSY || sp_now_ms() >= end)

@@ -36,7 +36,7 @@ static SP_UNUSED uint64_t sp_module_counter(const char *name)
 /* What is 0 while no pool is open. */
 static const char *const sp_gauges[] SP_UNUSED = {
 	"virtual_bytes", "physical_bytes", "retained_bytes", "regions_active", "regions_freed",
-	"waiters", "pools", "ceiling_used_bytes", "metadata_bytes",
+	"huge_regions", "kept_regions", "waiters", "pools", "ceiling_used_bytes", "metadata_bytes",
 };
 
 #define SP_NR_GAUGES	(sizeof(sp_gauges) / sizeof(sp_gauges[0]))
@@ -154,6 +154,8 @@ struct sp_region_sums {
 	uint64_t active;
 	uint64_t freed;
 	uint64_t active_pages;
+	uint64_t kept;
+	uint64_t kept_pages;
 };
 
 static SP_UNUSED void sp_region_sum_row(const struct sp_table *table, void *argument)
@@ -168,6 +170,8 @@ static SP_UNUSED void sp_region_sum_row(const struct sp_table *table, void *argu
 		sums->active_pages += pages;
 	} else if (state && !strcmp(state, "freed")) {
 		sums->freed++;
+		sums->kept += pages != 0;
+		sums->kept_pages += pages;
 	}
 }
 

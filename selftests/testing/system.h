@@ -97,6 +97,15 @@ static SP_UNUSED uint64_t sp_now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* The clock that the kernel moves on with its ticks, late ones included. */
+static SP_UNUSED uint64_t sp_ticks_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 static SP_UNUSED void sp_sleep_ms(unsigned int ms)
 {
 	struct timespec span = { .tv_sec = ms / 1000, .tv_nsec = (ms % 1000) * 1000000L };
@@ -119,21 +128,18 @@ static SP_UNUSED int sp_wait_until(int (*condition)(void *argument), void *argum
 	return 1;
 }
 
-struct sp_free_memory_goal {
-	uint64_t bytes;
-};
-
-static int sp_free_memory_reached(void *goal)
-{
-	return sp_free_bytes() >= ((struct sp_free_memory_goal *)goal)->bytes;
-}
-
 /* Wait until at least @bytes are free: 1, or 0 after @timeout_ms. */
 static SP_UNUSED int sp_wait_free_bytes(uint64_t bytes, unsigned int timeout_ms)
 {
-	struct sp_free_memory_goal goal = { .bytes = bytes };
+	uint64_t end = sp_now_ms() + timeout_ms;
 
-	return sp_wait_until(sp_free_memory_reached, &goal, timeout_ms);
+	while (sp_free_bytes() < bytes) {
+		if (sp_now_ms() >= end)
+			return sp_free_bytes() >= bytes;
+		/* Each look costs memory that a debug kernel is slow to use again. */
+		sp_sleep_ms(50);
+	}
+	return 1;
 }
 
 /* Write a string to a file: 0 or -errno. */
@@ -219,6 +225,22 @@ static SP_UNUSED bool sp_kernel_before(unsigned int major, unsigned int minor)
 		return false;
 	sscanf(name.release, "%u.%u", &has_major, &has_minor);
 	return has_major < major || (has_major == major && has_minor < minor);
+}
+
+/*
+ * Does the kernel know the pages of a mapping in this mode, so that it can pin
+ * them by their address, unmap them and tell their frames?
+ */
+static SP_UNUSED bool sp_kernel_knows_pages(uint32_t mode)
+{
+	return mode == SEGPOOL_MODE_PINNABLE ||
+	       (mode == SEGPOOL_MODE_STRICT && !sp_kernel_before(7, 2));
+}
+
+/* Does it map a huge page by one entry? */
+static SP_UNUSED bool sp_kernel_maps_huge(void)
+{
+	return !sp_kernel_before(6, 12);
 }
 
 /* Whether the running kernel has a function of this name. */

@@ -93,10 +93,16 @@
  * @SEGPOOL_MODE_PINNABLE: pages can be pinned, so files can be read straight
  *	into a region. A page that is still pinned when its region is released
  *	leaves the pool and is never given to anybody else.
+ * @SEGPOOL_MODE_HUGE: a region of 2 MiB is backed by one huge page, mapped by
+ *	one entry where the kernel can do that (from Linux 6.12 on), and by single
+ *	pages where no huge page is to be had; regions of other sizes always by
+ *	single pages. Nobody can pin a page by its address, on any kernel. The first
+ *	touch of a region backs all of it. Pages are not part of the process's RSS.
  */
 enum segpool_mode {
 	SEGPOOL_MODE_STRICT = 0,
 	SEGPOOL_MODE_PINNABLE = 1,
+	SEGPOOL_MODE_HUGE = 2,
 };
 
 /**
@@ -265,6 +271,8 @@ struct segpool_alloc {
 
 /* Flag of &struct segpool_free and of DISCARD: retain nothing of these pages. */
 #define SEGPOOL_NOW		(1U << 0)
+/* Flag of &struct segpool_free: leave the pages where they are until somebody needs them. */
+#define SEGPOOL_LAZY		(1U << 1)
 
 /**
  * struct segpool_free_entry - a region to release
@@ -282,12 +290,23 @@ struct segpool_free_entry {
 /**
  * struct segpool_free - ioctl(SEGPOOL_IOC_FREE)
  * @size: sizeof(struct segpool_free).
- * @flags: %SEGPOOL_NOW: give the pages to the system instead of retaining them.
+ * @flags: %SEGPOOL_NOW: give the pages to the system instead of retaining them;
+ *	or %SEGPOOL_LAZY; or 0.
  * @count: number of entries, 1 to %SEGPOOL_MAX_BATCH.
  * @done: set by the kernel: how many regions were released.
  * @entries: pointer to @count &struct segpool_free_entry.
  *
  * Unmaps the regions' pages and keeps their addresses for the next request.
+ *
+ * With %SEGPOOL_LAZY a region's pages stay with it, and stay mapped: the next request of
+ * its class that asks for pages (%SEGPOOL_POPULATE) takes it back with them, which is a
+ * change of its state and little more. Until then they are retained pages: they count
+ * as such, age, and are taken by TRIM, a lowered limit, the system, and requests of the
+ * pool that find no room in its budget. So the region may be read and written until
+ * that happens, which nobody should: from then on a touch raises SIGBUS, and before it
+ * changes what the next owner finds. Where a region has not all its pages, somebody holds
+ * one of them, or the limits have no room for them, it is released as without the flag.
+ *
  * Every entry is tried, whatever became of those before it. Returns 0 when all
  * were released, otherwise the error of the first that was not.
  */
@@ -358,8 +377,9 @@ struct segpool_range {
  *	range that failed so.
  *
  * DISCARD releases the pages of the ranges; touching one again brings a new
- * page. POPULATE backs what is missing; a range is backed whole or, on error,
- * as it was. (Pages that the program itself unmapped, by madvise() on a
+ * page. (Of a region that a huge page backs a part is released only if there
+ * is room for a page table and an array: ENOMEM otherwise.) POPULATE backs
+ * what is missing; a range is backed whole or, on error, as it was. (Pages that the program itself unmapped, by madvise() on a
  * pinnable pool, are not missing: they come back with the next touch.) Every
  * entry is tried; the return value is as for FREE.
  */
@@ -445,11 +465,16 @@ struct segpool_trim {
 	X(RETAINED_REUSED_PAGES, retained_reused_pages, EVENT, "retained pages used again") \
 	X(SHRUNK_PAGES, shrunk_pages, EVENT, "retained pages taken by the system's memory pressure or the ceiling") \
 	X(AGED_PAGES, aged_pages, EVENT, "retained pages given back for their age") \
-	X(TRIMMED_PAGES, trimmed_pages, EVENT, "retained pages given back for TRIM, a lowered limit, or the end of the pool") \
+	X(TRIMMED_PAGES, trimmed_pages, EVENT, "retained pages given back for TRIM, a lowered limit, single pages in the place of huge ones, or the end of the pool") \
 	X(FAULTS, faults, EVENT, "page faults served") \
 	X(SIGBUS_FAULTS, sigbus_faults, EVENT, "page faults refused with SIGBUS") \
 	X(PINNED_PAGES, pinned_pages, EVENT, "pages that somebody still held when they were released; they left the pool") \
-	X(PRESSURE_EVENTS, pressure_events, EVENT, "times that pressure was signalled to pollers")
+	X(PRESSURE_EVENTS, pressure_events, EVENT, "times that pressure was signalled to pollers") \
+	X(HUGE_REGIONS, huge_regions, GAUGE, "regions that are backed by a huge page: active ones, and released ones that keep it") \
+	X(SPLIT_REGIONS, split_regions, EVENT, "regions whose huge page was split because a part was discarded") \
+	X(HUGE_FALLBACKS, huge_fallbacks, EVENT, "times that no huge page was to be had where one would have done") \
+	X(KEPT_REGIONS, kept_regions, GAUGE, "released regions that still have their pages, which count as retained") \
+	X(KEPT_REUSES, kept_reuses, EVENT, "released regions handed out again with the pages they had")
 
 /* The counters of one class of a pool, likewise. */
 #define SEGPOOL_CLASS_COUNTERS(X) \

@@ -10,6 +10,8 @@
 		(typeof(x))observe(*(volatile typeof(x) *)&(x));		\
 	})
 
+#define smp_load_acquire(p) READ_ONCE(*(p))
+
 #define WRITE_ONCE(x, value)							\
 	({									\
 		typeof(x) value_ = (value);					\

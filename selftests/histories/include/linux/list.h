@@ -9,6 +9,8 @@
 #define list_entry(pointer, type, member)					\
 	((type *)((char *)(pointer) - offsetof(type, member)))
 
+#define list_last_entry(list, type, member) list_entry((list)->prev, type, member)
+
 #define list_first_entry_or_null(list, type, member)				\
 	({									\
 		struct list_head *first_ = (list)->next;			\
@@ -50,6 +52,18 @@ static inline void list_del(struct list_head *item)
 	item->next->prev = item->prev;
 	item->next = NULL;
 	item->prev = NULL;
+}
+
+static inline bool list_empty(const struct list_head *list)
+{
+	observe((uintptr_t)list->next);
+	return list->next == list;
+}
+
+static inline void list_move_tail(struct list_head *item, struct list_head *list)
+{
+	list_del(item);
+	list_add_tail(item, list);
 }
 
 #endif
