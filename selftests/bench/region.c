@@ -6,26 +6,33 @@
  * nanoseconds, good for nothing but a rough look.
  */
 #include "../testing.h"
+#include "clock.h"
 #include <stdbool.h>
-#include <stdlib.h>
 #include <sys/utsname.h>
 
 #define REGION		(2 * SP_MIB)
 #define BATCH		64
 #define ROUNDS		15
 #define SETTLE_MS	30000
-#define FEW_REGIONS	100
-#define MANY_REGIONS	100000
+#define FEW_REGIONS	500
+#define MANY_REGIONS	500000
 
-/* Limits of what each may cost. */
+/* Limits of what each may cost: in pools of single pages, in huge ones with one entry or many. */
 #define RELEASE_LIMIT		235000
 #define REUSE_LIMIT		165000
+#define HUGE_PAIR_LIMIT		8000
+#define HUGE_TABLE_PAIR_LIMIT	80000
+#define LAZY_PAIR_LIMIT		6500
 #define CARVED_LIMIT_PERCENT	5
 #define RESERVATION_LIMIT	SP_MIB
 #define NO_LIMIT		INT64_MAX
 
+#define NR_MODES	3
+static const char *const mode_names[NR_MODES] = { "strict", "pinnable", "huge" };
+
 struct figures {
-	uint64_t release, reuse, alloc, write_pages;
+	uint64_t release, reuse, alloc, write_pages, pair;
+	uint64_t lazy_release, lazy_alloc, lazy_pair;
 	uint64_t batch_release, batch_alloc;
 	uint64_t first_alloc;
 	uint64_t few_release, few_reuse, many_release, many_reuse;
@@ -41,28 +48,6 @@ static void must(const char *what, int result)
 {
 	if (result < 0)
 		fail(what, result);
-}
-
-static uint64_t now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec * 1000000000ULL + time.tv_nsec;
-}
-
-static int by_value(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-/* The median: a timer interrupt in one round does not count. */
-static uint64_t median(uint64_t values[ROUNDS])
-{
-	qsort(values, ROUNDS, sizeof(values[0]), by_value);
-	return values[ROUNDS / 2];
 }
 
 static void make_pool(struct sp_pool *pool, uint32_t mode, uint64_t regions, uint64_t physical)
@@ -97,25 +82,31 @@ static void measure_pair(struct sp_pool *pool, struct segpool_region *region, ui
 		must("REUSE", sp_reuse(pool->fd, region->handle, 0, SEGPOOL_POPULATE, region));
 		reused[round] = now() - start;
 	}
-	*release = median(released);
-	*reuse = median(reused);
+	*release = median(released, ROUNDS);
+	*reuse = median(reused, ROUNDS);
 	if (writes)
-		*writes = median(written);
+		*writes = median(written, ROUNDS);
 }
 
 /* The same through ALLOC, which finds the region by its class. */
-static uint64_t measure_alloc(struct sp_pool *pool, struct segpool_region *region)
+static void measure_alloc(struct sp_pool *pool, struct segpool_region *region, uint32_t flags,
+			  uint64_t *release, uint64_t *alloc)
 {
-	uint64_t taken[ROUNDS], start;
+	uint64_t released[ROUNDS], taken[ROUNDS], start;
 	int round;
 
 	for (round = 0; round < ROUNDS; round++) {
-		must("FREE", sp_free(pool->fd, region->handle, 0));
+		write_pages(sp_region_at(pool, region));
+		start = now();
+		must("FREE", sp_free(pool->fd, region->handle, flags));
+		released[round] = now() - start;
 		start = now();
 		must("ALLOC", sp_alloc(pool->fd, 0, SEGPOOL_POPULATE, 1, region));
 		taken[round] = now() - start;
 	}
-	return median(taken);
+	if (release)
+		*release = median(released, ROUNDS);
+	*alloc = median(taken, ROUNDS);
 }
 
 static void measure_batch(struct sp_pool *pool, struct figures *figures)
@@ -137,8 +128,8 @@ static void measure_batch(struct sp_pool *pool, struct figures *figures)
 		taken[round] = (now() - start) / BATCH;
 	}
 	must("FREE", sp_free_regions(pool->fd, regions, BATCH, SEGPOOL_NOW));
-	figures->batch_release = median(released);
-	figures->batch_alloc = median(taken);
+	figures->batch_release = median(released, ROUNDS);
+	figures->batch_alloc = median(taken, ROUNDS);
 }
 
 static uint64_t measure_first_alloc(uint32_t mode)
@@ -155,7 +146,7 @@ static uint64_t measure_first_alloc(uint32_t mode)
 		taken[round] = now() - start;
 		sp_pool_close(&pool);
 	}
-	return median(taken);
+	return median(taken, ROUNDS);
 }
 
 /* The pair in a pool where @count regions are carved, all others handed out and empty. */
@@ -184,7 +175,10 @@ static void measure_mode(uint32_t mode, struct figures *figures)
 	make_pool(&pool, mode, BATCH + 1, (BATCH + 1) * REGION);
 	must("ALLOC", sp_alloc(pool.fd, 0, SEGPOOL_POPULATE, 1, &region));
 	measure_pair(&pool, &region, &figures->release, &figures->reuse, &figures->write_pages);
-	figures->alloc = measure_alloc(&pool, &region);
+	measure_alloc(&pool, &region, 0, NULL, &figures->alloc);
+	figures->pair = figures->release + figures->alloc + figures->write_pages;
+	measure_alloc(&pool, &region, SEGPOOL_LAZY, &figures->lazy_release, &figures->lazy_alloc);
+	figures->lazy_pair = figures->lazy_release + figures->lazy_alloc + figures->write_pages;
 	measure_batch(&pool, figures);
 	sp_pool_close(&pool);
 
@@ -213,30 +207,45 @@ struct report {
 };
 
 /*
- * One row: a figure for each mode, and perhaps a limit. One that counts
+ * One row: a figure for each mode, and perhaps a limit for each. One that counts
  * instructions is checked only where the clock does.
  */
-static void row(struct report *report, const char *name, const char *unit, const int64_t values[2],
-		int64_t limit, bool any_clock)
+static void row(struct report *report, const char *name, const char *unit,
+		const int64_t values[NR_MODES], const int64_t limits[NR_MODES], bool any_clock)
 {
-	bool judged = limit != NO_LIMIT && (report->check || any_clock);
-	bool holds = values[0] <= limit && values[1] <= limit;
+	bool judged = false, holds = true;
+	int mode;
 
-	if (judged)
-		report->all_hold &= holds;
+	for (mode = 0; mode < NR_MODES; mode++) {
+		if (limits[mode] == NO_LIMIT || !(report->check || any_clock))
+			continue;
+		judged = true;
+		holds &= values[mode] <= limits[mode];
+	}
+	report->all_hold &= holds;
 	if (report->json) {
-		printf("%s\n    {\"name\": \"%s\", \"unit\": \"%s\", \"strict\": %lld, "
-		       "\"pinnable\": %lld", report->rows++ ? "," : "", name, unit,
-		       (long long)values[0], (long long)values[1]);
+		printf("%s\n    {\"name\": \"%s\", \"unit\": \"%s\"", report->rows++ ? "," : "",
+		       name, unit);
+		for (mode = 0; mode < NR_MODES; mode++) {
+			printf(", \"%s\": %lld", mode_names[mode], (long long)values[mode]);
+			if (judged && limits[mode] != NO_LIMIT)
+				printf(", \"%s_limit\": %lld", mode_names[mode],
+				       (long long)limits[mode]);
+		}
 		if (judged)
-			printf(", \"limit\": %lld, \"holds\": %s", (long long)limit,
-			       holds ? "true" : "false");
+			printf(", \"holds\": %s", holds ? "true" : "false");
 		printf("}");
 		return;
 	}
-	printf("%-46s %12lld %12lld", name, (long long)values[0], (long long)values[1]);
-	if (judged)
-		printf(" %12lld  %s", (long long)limit, holds ? "holds" : "BROKEN");
+	printf("%-46s", name);
+	for (mode = 0; mode < NR_MODES; mode++)
+		printf(" %10lld", (long long)values[mode]);
+	if (judged) {
+		printf("  %s:", holds ? "holds" : "BROKEN");
+		for (mode = 0; mode < NR_MODES; mode++)
+			if (limits[mode] != NO_LIMIT)
+				printf(" %s %lld", mode_names[mode], (long long)limits[mode]);
+	}
 	printf("\n");
 }
 
@@ -246,39 +255,61 @@ static int64_t growth(uint64_t few, uint64_t many)
 	return ((int64_t)many - (int64_t)few) * 10000 / (int64_t)few;
 }
 
-#define BOTH(field) ((const int64_t[2]){ (int64_t)f[0].field, (int64_t)f[1].field })
-#define MORE(field, than) ((const int64_t[2]){ (int64_t)f[0].field - (int64_t)f[0].than, \
-					       (int64_t)f[1].field - (int64_t)f[1].than })
-#define GROWTH(few, many) ((const int64_t[2]){ growth(f[0].few, f[0].many), \
-					       growth(f[1].few, f[1].many) })
+#define FIGURE(field) ((const int64_t[NR_MODES]){ (int64_t)f[0].field, (int64_t)f[1].field, \
+						  (int64_t)f[2].field })
+#define MORE(field, than) ((const int64_t[NR_MODES]){ \
+	(int64_t)f[0].field - (int64_t)f[0].than, (int64_t)f[1].field - (int64_t)f[1].than, \
+	(int64_t)f[2].field - (int64_t)f[2].than })
+#define GROWTH(few, many) ((const int64_t[NR_MODES]){ growth(f[0].few, f[0].many), \
+	growth(f[1].few, f[1].many), growth(f[2].few, f[2].many) })
+#define LIMITS(single, huge) ((const int64_t[NR_MODES]){ single, single, huge })
+#define LIMIT(limit) LIMITS(limit, limit)
 
-static void print_rows(struct report *report, const struct figures f[2], int64_t reservation)
+static void print_rows(struct report *report, const struct figures f[NR_MODES], int64_t reservation)
 {
 	const char *unit = report->unit;
+	int64_t pair_limit = sp_kernel_maps_huge() ? HUGE_PAIR_LIMIT : HUGE_TABLE_PAIR_LIMIT;
 
-	row(report, "release 2 MiB, pages retained", unit, BOTH(release), RELEASE_LIMIT, false);
-	row(report, "reuse 2 MiB by name, populated", unit, BOTH(reuse), REUSE_LIMIT, false);
-	row(report, "alloc of a released region, populated", unit, BOTH(alloc), REUSE_LIMIT, false);
-	row(report, "write to each of its 512 pages", unit, BOTH(write_pages), NO_LIMIT, false);
-	row(report, "first alloc, pages from the system, zeroed", unit, BOTH(first_alloc), NO_LIMIT,
+	row(report, "release 2 MiB, pages retained", unit, FIGURE(release),
+	    LIMITS(RELEASE_LIMIT, NO_LIMIT), false);
+	row(report, "reuse 2 MiB by name, populated", unit, FIGURE(reuse),
+	    LIMITS(REUSE_LIMIT, NO_LIMIT), false);
+	row(report, "alloc of a released region, populated", unit, FIGURE(alloc),
+	    LIMITS(REUSE_LIMIT, NO_LIMIT), false);
+	row(report, "write to each of its 512 pages", unit, FIGURE(write_pages), LIMIT(NO_LIMIT),
 	    false);
-	row(report, "release, batch of 64, per region", unit, BOTH(batch_release), NO_LIMIT, false);
-	row(report, "alloc, batch of 64, per region", unit, BOTH(batch_alloc), NO_LIMIT, false);
-	row(report, "  batch release, more than alone", unit,
-	    MORE(batch_release, release), 0, false);
-	row(report, "  batch alloc, more than alone", unit,
-	    MORE(batch_alloc, alloc), 0, false);
-	row(report, "release with 100 regions carved", unit, BOTH(few_release), NO_LIMIT, false);
-	row(report, "release with 100,000 regions carved", unit, BOTH(many_release), NO_LIMIT,
+	row(report, "  release, alloc and the writes", unit, FIGURE(pair),
+	    LIMITS(NO_LIMIT, pair_limit), false);
+	row(report, "lazy release 2 MiB", unit, FIGURE(lazy_release), LIMIT(NO_LIMIT), false);
+	row(report, "alloc of a lazily released region", unit, FIGURE(lazy_alloc), LIMIT(NO_LIMIT),
 	    false);
+	row(report, "  lazy release, alloc and the writes", unit, FIGURE(lazy_pair),
+	    LIMIT(LAZY_PAIR_LIMIT), false);
+	row(report, "first alloc, pages from the system, zeroed", unit, FIGURE(first_alloc),
+	    LIMIT(NO_LIMIT), false);
+	row(report, "release, batch of 64, per region", unit, FIGURE(batch_release), LIMIT(NO_LIMIT),
+	    false);
+	row(report, "alloc, batch of 64, per region", unit, FIGURE(batch_alloc), LIMIT(NO_LIMIT),
+	    false);
+	row(report, "  batch release, more than alone", unit, MORE(batch_release, release),
+	    LIMIT(0), false);
+	row(report, "  batch alloc, more than alone", unit, MORE(batch_alloc, alloc), LIMIT(0),
+	    false);
+	row(report, "release with 500 regions carved", unit, FIGURE(few_release), LIMIT(NO_LIMIT),
+	    false);
+	row(report, "release with 500,000 regions carved", unit, FIGURE(many_release),
+	    LIMIT(NO_LIMIT), false);
 	row(report, "  more, hundredths of a percent", "0.01 %", GROWTH(few_release, many_release),
-	    CARVED_LIMIT_PERCENT * 100, false);
-	row(report, "reuse with 100 regions carved", unit, BOTH(few_reuse), NO_LIMIT, false);
-	row(report, "reuse with 100,000 regions carved", unit, BOTH(many_reuse), NO_LIMIT, false);
+	    LIMIT(CARVED_LIMIT_PERCENT * 100), false);
+	row(report, "reuse with 500 regions carved", unit, FIGURE(few_reuse), LIMIT(NO_LIMIT),
+	    false);
+	row(report, "reuse with 500,000 regions carved", unit, FIGURE(many_reuse), LIMIT(NO_LIMIT),
+	    false);
 	row(report, "  more, hundredths of a percent", "0.01 %", GROWTH(few_reuse, many_reuse),
-	    CARVED_LIMIT_PERCENT * 100, false);
+	    LIMIT(CARVED_LIMIT_PERCENT * 100), false);
 	row(report, "reservation of 1 TiB, unused, bytes of memory", "bytes",
-	    (const int64_t[2]){ reservation, reservation }, RESERVATION_LIMIT, true);
+	    (const int64_t[NR_MODES]){ reservation, reservation, reservation },
+	    LIMIT(RESERVATION_LIMIT), true);
 }
 
 static bool parse_arguments(struct report *report, int argc, char **argv)
@@ -304,7 +335,7 @@ static bool parse_arguments(struct report *report, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct report report = { .all_hold = true, .unit = "ns" };
-	struct figures figures[2];
+	struct figures figures[NR_MODES];
 	struct utsname name;
 	int64_t reservation;
 
@@ -320,14 +351,16 @@ int main(int argc, char **argv)
 	reservation = measure_reservation();
 	measure_mode(SEGPOOL_MODE_STRICT, &figures[0]);
 	measure_mode(SEGPOOL_MODE_PINNABLE, &figures[1]);
+	measure_mode(SEGPOOL_MODE_HUGE, &figures[2]);
 	uname(&name);
 	if (report.json)
 		printf("{\n  \"kernel\": \"%s\",\n  \"clock\": \"%s\",\n  \"rows\": [",
 		       name.release, report.check ? "emulated instruction count" : "nanoseconds");
 	else
-		printf("Linux %s, %s\n%-46s %12s %12s %12s\n", name.release,
+		printf("Linux %s, %s\n%-46s %10s %10s %10s%s\n", name.release,
 		       report.check ? "emulated instruction counts (not silicon)" : "nanoseconds",
-		       "", "strict", "pinnable", report.check ? "limit" : "");
+		       "", mode_names[0], mode_names[1], mode_names[2],
+		       report.check ? "  limits" : "");
 	print_rows(&report, figures, reservation);
 	if (report.json)
 		printf("\n  ],\n  \"all_hold\": %s\n}\n", report.all_hold ? "true" : "false");
