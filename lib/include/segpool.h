@@ -2,7 +2,8 @@
 /*
  * libsegpool: address ranges that stay, physical memory that comes and goes.
  *
- * The region layer: one function for each call of /dev/segpool. Unless stated
+ * The region layer: one function for each call of /dev/segpool, which a pool
+ * of plain memory (SEGPOOL_BACKEND_USER) answers in the same way. Unless stated
  * otherwise every function returns 0 or a negative errno value, may be called
  * by any thread of the process that created the pool, and sleeps where the
  * kernel does. A call that a signal ended returns -EINTR and is not repeated.
@@ -20,8 +21,65 @@
 extern "C" {
 #endif
 
-/** struct segpool - a pool: one open /dev/segpool, set up and mapped. Opaque. */
+/** struct segpool - a pool: a reservation with its budgets. Opaque. */
 struct segpool;
+
+/**
+ * enum segpool_backend_kind - what a pool is made of
+ * @SEGPOOL_BACKEND_AUTO: the module where it is loaded and this process may open
+ *	its device, otherwise plain memory; the module in any case where
+ *	options.device is set. segpool_backend_name() says which it was.
+ * @SEGPOOL_BACKEND_KERNEL: the module, through /dev/segpool.
+ * @SEGPOOL_BACKEND_USER: anonymous memory of the process, for machines without
+ *	the module. Regions, handles, budgets and counters are the same; what it
+ *	cannot do segpool_capabilities() tells.
+ *
+ * The environment variable SEGPOOL_BACKEND (auto, kernel or user) overrides
+ * what the program asks for, unless it runs with more rights than its user.
+ */
+enum segpool_backend_kind {
+	SEGPOOL_BACKEND_AUTO = 0,
+	SEGPOOL_BACKEND_KERNEL = 1,
+	SEGPOOL_BACKEND_USER = 2,
+};
+
+/*
+ * What a pool can do: segpool_capabilities(). The backend "kernel" can do all of it,
+ * the backend "user" nothing of it, and says instead what follows each.
+ */
+/*
+ * A touch of a released region raises SIGBUS, unless it was released lazily.
+ * Otherwise it finds old bytes or zeroes, and the page that it brings is not counted.
+ */
+#define SEGPOOL_CAN_STOP_TOUCHES	(1U << 0)
+/*
+ * Physical bytes are pages that are there: one that comes with a touch is counted
+ * then, and refused with SIGBUS beyond the budget. Otherwise a region counts whole
+ * from the moment it is handed out, except for what is discarded, which counts
+ * again when it is populated: populate before you touch it.
+ */
+#define SEGPOOL_CAN_COUNT_TOUCHES	(1U << 1)
+/* Retained pages age by themselves. Otherwise calls on the pool give old ones back. */
+#define SEGPOOL_CAN_AGE_ALONE		(1U << 2)
+/* Under memory pressure the system takes retained pages. Otherwise it swaps them. */
+#define SEGPOOL_CAN_SHRINK		(1U << 3)
+/*
+ * Retained pages serve any region, and discarded ones are retained. Otherwise they
+ * stay with their region, and discarded ones go to the system.
+ */
+#define SEGPOOL_CAN_MOVE_PAGES		(1U << 4)
+/*
+ * A page that somebody else still holds (direct I/O under way) is given to nobody.
+ * Otherwise release nothing that a transfer is under way in.
+ */
+#define SEGPOOL_CAN_SEE_PINS		(1U << 5)
+/* The system's want of memory is an error of the call. Otherwise the OOM killer may come. */
+#define SEGPOOL_CAN_REFUSE_EARLY	(1U << 6)
+/* segpool_pressure_fd() gives a descriptor. Otherwise -EOPNOTSUPP. */
+#define SEGPOOL_CAN_POLL_PRESSURE	(1U << 7)
+/* Others see the pool: debugfs, tracepoints, the ceiling of all pools. */
+#define SEGPOOL_CAN_BE_WATCHED		(1U << 8)
+#define SEGPOOL_CAN_ALL			((1U << 9) - 1)
 
 /**
  * struct segpool_options - how to create a pool
@@ -38,6 +96,8 @@ struct segpool;
  * @nr_classes: number of @classes; 0: the default seven, 4 to 256 KiB.
  * @classes: segment sizes, ascending.
  * @device: path of the device; NULL: SEGPOOL_DEVICE.
+ * @backend: enum segpool_backend_kind; 0: SEGPOOL_BACKEND_AUTO.
+ * @reserved: must be 0.
  */
 struct segpool_options {
 	uint32_t size;
@@ -49,6 +109,8 @@ struct segpool_options {
 	uint32_t nr_classes;
 	uint32_t classes[SEGPOOL_MAX_CLASSES];
 	const char *device;
+	uint32_t backend;
+	uint32_t reserved;
 };
 
 /**
@@ -62,12 +124,13 @@ void segpool_options_init(struct segpool_options *options);
  * @options: how; NULL for all defaults.
  * @pool: set to the pool on success, NULL otherwise.
  *
- * Return: 0; -ENOENT or -ENXIO: no module loaded; -EACCES: no permission on the
- * device; -ENOTTY: the device is not segpool's; -EMFILE or -ENFILE: this process,
- * or the system, has too many files open; -EINVAL: an option is out of its
- * range; -E2BIG: an option is set that this version of the library does not
- * know; -ENOMEM: the reservation does not fit into the address space
- * (RLIMIT_AS), or no kernel memory. segpool_strerror(NULL, ...) says which.
+ * Return: 0; -EINVAL: an option, or the environment variable, is out of its range;
+ * -E2BIG: an option is set that this version of the library does not know; -ENOMEM:
+ * the reservation does not fit into the address space (RLIMIT_AS), or no memory for
+ * the pool itself. Of the backend "kernel" also -ENOENT or -ENXIO: no module loaded;
+ * -EACCES: no permission on the device; -ENOTTY: the device is not segpool's; -EMFILE
+ * or -ENFILE: this process, or the system, has too many files open.
+ * segpool_strerror(NULL, ...) says which.
  */
 int segpool_open(const struct segpool_options *options, struct segpool **pool);
 
@@ -84,6 +147,22 @@ void segpool_close(struct segpool *pool);
 /*
  * What is in force. These do not enter the kernel.
  */
+
+/**
+ * segpool_backend_name() - what the pool is made of
+ * @pool: the pool.
+ *
+ * Return: "kernel" or "user"; NULL where @pool is NULL.
+ */
+const char *segpool_backend_name(const struct segpool *pool);
+
+/**
+ * segpool_capabilities() - what the pool can do that not every pool can
+ * @pool: the pool.
+ *
+ * Return: SEGPOOL_CAN_*; 0 where @pool is NULL.
+ */
+uint32_t segpool_capabilities(const struct segpool *pool);
 
 /**
  * segpool_base() - where the reservation starts
@@ -112,6 +191,8 @@ uint64_t segpool_region_size(const struct segpool *pool);
 /**
  * segpool_pool_id() - the pool's number in debugfs and tracepoints
  * @pool: the pool.
+ *
+ * Pools of the backend "user" are counted in their process.
  *
  * Return: the number; 0, which no pool has, where @pool is NULL.
  */
@@ -309,7 +390,8 @@ const char *segpool_class_counter_name(uint32_t counter);
  *
  * It belongs to the pool: do not close, read or map it.
  *
- * Return: the descriptor, or -EINVAL.
+ * Return: the descriptor; -EINVAL: @pool is NULL; -EOPNOTSUPP: the pool has none
+ * (SEGPOOL_CAN_POLL_PRESSURE).
  */
 int segpool_pressure_fd(const struct segpool *pool);
 

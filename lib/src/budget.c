@@ -2,8 +2,8 @@
 /* Changing what a living pool may use and keep. */
 #include <errno.h>
 
+#include "backend.h"
 #include "record.h"
-#include "syscall.h"
 
 int segpool_set_budget(struct segpool *pool, uint32_t flags, struct segpool_limits *limits)
 {
@@ -28,7 +28,7 @@ int segpool_set_budget(struct segpool *pool, uint32_t flags, struct segpool_limi
 		call.limits.retain_age_ms = limits->retain_age_ms;
 	if (flags & SEGPOOL_SET_WATERMARK)
 		call.limits.watermark = limits->watermark;
-	error = segpool_sys_ioctl(pool->fd, SEGPOOL_IOC_SET_BUDGET, &call);
+	error = segpool_call(pool, SEGPOOL_IOC_SET_BUDGET, &call);
 	if (!error)
 		*limits = call.limits;
 	return error;
@@ -44,7 +44,7 @@ int segpool_trim_retained(struct segpool *pool, uint64_t target, uint64_t *relea
 
 	if (error)
 		return error;
-	error = segpool_sys_ioctl(pool->fd, SEGPOOL_IOC_TRIM, &call);
+	error = segpool_call(pool, SEGPOOL_IOC_TRIM, &call);
 	if (!error && released)
 		*released = call.released;
 	return error;

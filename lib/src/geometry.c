@@ -55,8 +55,3 @@ void *segpool_region_address(const struct segpool *pool, uint64_t handle)
 		return NULL;
 	return pool->base + index * pool->region_size;
 }
-
-int segpool_pressure_fd(const struct segpool *pool)
-{
-	return pool ? pool->fd : -EINVAL;
-}

@@ -14,15 +14,23 @@
 #include "segpool.h"
 #pragma GCC visibility pop
 
+struct segpool_backend;
+struct segpool_user;
+
 /* Every member is constant from the end of segpool_open() to segpool_close(). */
 struct segpool {
+	const struct segpool_backend *backend;
+	/* Of the backend "kernel": the file, and the process that has its mapping. */
 	int fd;
-	/* Only this process has the mapping; see segpool_close(). */
 	pid_t creator;
+	/* Of the backend "user". */
+	struct segpool_user *user;
+	/* NULL until there is a reservation. */
 	char *base;
 	uint64_t reservation;
 	uint64_t region_size;
 	uint32_t id;
+	uint32_t mode;
 	uint32_t nr_classes;
 	uint32_t classes[SEGPOOL_MAX_CLASSES];
 };

@@ -5,13 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend.h"
 #include "record.h"
-#include "syscall.h"
 
-static int setup(int fd, const struct segpool_options *options, struct segpool_setup *setup)
+static int begin(struct segpool *pool, const struct segpool_backend *backend,
+		 const struct segpool_options *options, struct segpool_setup *setup)
 {
-	int error;
-
 	memset(setup, 0, sizeof(*setup));
 	setup->size = sizeof(*setup);
 	setup->flags = options->flags;
@@ -20,57 +19,75 @@ static int setup(int fd, const struct segpool_options *options, struct segpool_s
 	setup->mode = options->mode;
 	setup->nr_classes = options->nr_classes;
 	memcpy(setup->classes, options->classes, sizeof(setup->classes));
-	error = segpool_sys_ioctl(fd, SEGPOOL_IOC_SETUP, setup);
-	if (error)
-		return error;
-	/* All later arithmetic rests on these two. */
-	if (setup->region_size != options->region_size || setup->nr_classes > SEGPOOL_MAX_CLASSES)
-		return segpool_record_fault(-ENOTTY, "the device answers, but not as segpool does");
-	return 0;
+	pool->backend = backend;
+	pool->mode = options->mode;
+	return backend->open(pool, options, setup);
+}
+
+/* Is it that there is no module, or none for us, rather than something that is wrong with it? */
+static bool no_module(int error)
+{
+	return error == -ENOENT || error == -ENXIO || error == -ENODEV || error == -EACCES ||
+	       error == -EPERM;
+}
+
+/* Who names a device wants the module. */
+static int begin_any(struct segpool *pool, const struct segpool_options *options,
+		     bool device_is_named, struct segpool_setup *setup)
+{
+	int wanted = segpool_backend_wanted(options);
+	int error;
+
+	if (wanted < 0)
+		return wanted;
+	if (wanted == SEGPOOL_BACKEND_USER)
+		return begin(pool, &segpool_user_backend, options, setup);
+	error = begin(pool, &segpool_kernel_backend, options, setup);
+	if (wanted == SEGPOOL_BACKEND_AUTO && !device_is_named && no_module(error))
+		error = begin(pool, &segpool_user_backend, options, setup);
+	return error;
 }
 
 static int map(struct segpool *pool, uint64_t wanted, uint64_t virtual_budget)
 {
-	void *base;
 	int error;
 
 	error = segpool_options_length(wanted, pool->region_size, virtual_budget,
 				       &pool->reservation);
 	if (error)
 		return error;
-	error = segpool_sys_map(pool->fd, pool->reservation, &base);
+	error = pool->backend->map(pool, pool->reservation);
 	if (error == -ENOMEM)
 		return segpool_record_fault(error,
 			"the reservation does not fit into the address space of this process: set a smaller options.reservation or virtual budget, or raise RLIMIT_AS (ulimit -v)");
-	if (error)
-		return error;
-	pool->base = base;
-	return 0;
+	return error;
 }
 
-static int create(const struct segpool_options *options, struct segpool *pool)
+static int create(const struct segpool_options *options, bool device_is_named,
+		  struct segpool *pool)
 {
-	struct segpool_setup answer;
+	struct segpool_setup setup;
 	int error;
 
-	pool->fd = segpool_sys_open(options->device);
-	if (pool->fd < 0)
-		return pool->fd;
-	error = setup(pool->fd, options, &answer);
+	error = begin_any(pool, options, device_is_named, &setup);
 	if (error)
+		return error;
+	/* All later arithmetic rests on these two. */
+	if (setup.region_size != options->region_size || setup.nr_classes > SEGPOOL_MAX_CLASSES) {
+		error = segpool_record_fault(-ENOTTY, "the device answers, but not as segpool does");
 		goto err_close;
-	pool->creator = segpool_sys_getpid();
-	pool->id = answer.pool_id;
-	pool->region_size = answer.region_size;
-	pool->nr_classes = answer.nr_classes;
-	memcpy(pool->classes, answer.classes, sizeof(pool->classes));
-	error = map(pool, options->reservation, answer.limits.virtual_budget);
+	}
+	pool->id = setup.pool_id;
+	pool->region_size = setup.region_size;
+	pool->nr_classes = setup.nr_classes;
+	memcpy(pool->classes, setup.classes, sizeof(pool->classes));
+	error = map(pool, options->reservation, setup.limits.virtual_budget);
 	if (error)
 		goto err_close;
 	return 0;
 
 err_close:
-	segpool_sys_close(pool->fd);
+	pool->backend->close(pool);
 	return error;
 }
 
@@ -92,7 +109,7 @@ int segpool_open(const struct segpool_options *options, struct segpool **pool)
 	created = calloc(1, sizeof(*created));
 	if (!created)
 		return segpool_record_fault(-ENOMEM, "no memory for the pool's own structure");
-	error = create(&checked, created);
+	error = create(&checked, options && options->device, created);
 	if (error) {
 		free(created);
 		return error;
@@ -101,25 +118,10 @@ int segpool_open(const struct segpool_options *options, struct segpool **pool)
 	return 0;
 }
 
-/*
- * A forked child inherits the structure and the file, not the mapping, and may
- * have mapped something of its own at that address by now. The process id alone
- * does not tell the two apart (a child in a new pid namespace can have its
- * parent's number), so the kernel, which knows the address space, is asked too.
- */
-static bool mapping_is_ours(const struct segpool *pool)
-{
-	if (segpool_sys_getpid() != pool->creator)
-		return false;
-	return segpool_read_counters(pool, 0, 0, NULL, 0) != -EPERM;
-}
-
 void segpool_close(struct segpool *pool)
 {
 	if (!pool)
 		return;
-	if (mapping_is_ours(pool))
-		segpool_sys_unmap(pool->base, pool->reservation);
-	segpool_sys_close(pool->fd);
+	pool->backend->close(pool);
 	free(pool);
 }

@@ -154,6 +154,11 @@ int segpool_options_check(const struct segpool_options *given, struct segpool_op
 	if (options->mode > SEGPOOL_MODE_HUGE)
 		return segpool_record_fault(-EINVAL,
 			"options.mode is none of enum segpool_mode");
+	if (options->backend > SEGPOOL_BACKEND_USER)
+		return segpool_record_fault(-EINVAL,
+			"options.backend is none of enum segpool_backend_kind");
+	if (options->reserved)
+		return segpool_record_fault(-EINVAL, "options.reserved must be 0");
 	error = check_limits(options);
 	if (error)
 		return error;

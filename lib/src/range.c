@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /* Releasing and backing pages inside active regions. */
+#include "backend.h"
 #include "record.h"
-#include "syscall.h"
 
 int segpool_discard(struct segpool *pool, struct segpool_range *ranges, uint32_t count,
 		    uint32_t flags)
@@ -16,7 +16,7 @@ int segpool_discard(struct segpool *pool, struct segpool_range *ranges, uint32_t
 
 	if (error)
 		return error;
-	error = segpool_sys_ioctl(pool->fd, SEGPOOL_IOC_DISCARD, &call);
+	error = segpool_call(pool, SEGPOOL_IOC_DISCARD, &call);
 	segpool_record()->reason = call.reason;
 	return error;
 }
@@ -35,7 +35,7 @@ int segpool_populate(struct segpool *pool, struct segpool_range *ranges, uint32_
 
 	if (error)
 		return error;
-	error = segpool_sys_ioctl(pool->fd, SEGPOOL_IOC_POPULATE, &call);
+	error = segpool_call(pool, SEGPOOL_IOC_POPULATE, &call);
 	segpool_record()->reason = call.reason;
 	return error;
 }

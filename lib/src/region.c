@@ -2,8 +2,8 @@
 /* Taking, releasing and taking back whole regions. */
 #include <errno.h>
 
+#include "backend.h"
 #include "record.h"
-#include "syscall.h"
 
 int segpool_region_alloc(struct segpool *pool, uint32_t class_index, uint32_t flags,
 			 uint32_t timeout_ms, struct segpool_region *regions, uint32_t count)
@@ -20,7 +20,7 @@ int segpool_region_alloc(struct segpool *pool, uint32_t class_index, uint32_t fl
 
 	if (error)
 		return error;
-	error = segpool_sys_ioctl(pool->fd, SEGPOOL_IOC_ALLOC, &call);
+	error = segpool_call(pool, SEGPOOL_IOC_ALLOC, &call);
 	segpool_record()->reason = call.reason;
 	return error ? error : (int)call.done;
 }
@@ -36,7 +36,7 @@ static int free_entries(struct segpool *pool, struct segpool_free_entry *entries
 	};
 	int error = segpool_record_start_on(pool, SEGPOOL_CALL_FREE);
 
-	return error ? error : segpool_sys_ioctl(pool->fd, SEGPOOL_IOC_FREE, &call);
+	return error ? error : segpool_call(pool, SEGPOOL_IOC_FREE, &call);
 }
 
 int segpool_region_free(struct segpool *pool, uint64_t handle, uint32_t flags)
@@ -69,7 +69,7 @@ int segpool_region_reuse(struct segpool *pool, uint64_t handle, uint32_t class_i
 	/* Found out afterwards, it would cost the region: nobody would know its handle. */
 	if (!region)
 		return segpool_record_fault(-EFAULT, "there is no place for the region: @region is NULL");
-	error = segpool_sys_ioctl(pool->fd, SEGPOOL_IOC_REUSE, &call);
+	error = segpool_call(pool, SEGPOOL_IOC_REUSE, &call);
 	segpool_record()->reason = call.reason;
 	if (!error)
 		*region = call.region;

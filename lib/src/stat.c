@@ -2,8 +2,8 @@
 /* Counters and their names. */
 #include <string.h>
 
+#include "backend.h"
 #include "record.h"
-#include "syscall.h"
 
 #define NAME(id, name, kind, text)	#name,
 
@@ -20,7 +20,7 @@ int segpool_read_counters(const struct segpool *pool, uint32_t flags, uint32_t c
 		.count = count < SEGPOOL_MAX_BATCH ? count : SEGPOOL_MAX_BATCH,
 		.values = (uintptr_t)values,
 	};
-	int error = segpool_sys_ioctl(pool->fd, SEGPOOL_IOC_STAT, &call);
+	int error = segpool_call(pool, SEGPOOL_IOC_STAT, &call);
 
 	if (error)
 		return error;

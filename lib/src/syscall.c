@@ -1,11 +1,28 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* For syscall() and madvise(). */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
 #include "syscall.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
+
+/* Of Linux 5.14 and 5.18: the C library may be older. */
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE	23
+#endif
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED	24
+#endif
 
 static int result(int returned)
 {
@@ -48,4 +65,69 @@ int segpool_sys_unmap(void *base, uint64_t length)
 pid_t segpool_sys_getpid(void)
 {
 	return getpid();
+}
+
+int segpool_sys_reserve(uint64_t length, void **base)
+{
+	void *address;
+
+	if (length > SIZE_MAX)
+		return -ENOMEM;
+	address = mmap(NULL, (size_t)length, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (address == MAP_FAILED)
+		return -errno;
+	*base = address;
+	return 0;
+}
+
+int segpool_sys_not_for_children(void *start, uint64_t length)
+{
+	return result(madvise(start, (size_t)length, MADV_DONTFORK));
+}
+
+int segpool_sys_wipe_for_children(void *start, uint64_t length)
+{
+	return result(madvise(start, (size_t)length, MADV_WIPEONFORK));
+}
+
+void segpool_sys_huge(void *start, uint64_t length, bool wanted)
+{
+	madvise(start, (size_t)length, wanted ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+}
+
+int segpool_sys_give(void *start, uint64_t length)
+{
+	int error = result(madvise(start, (size_t)length, MADV_DONTNEED));
+
+	/* After mlockall(); the advice is for exactly that. */
+	if (error == -EINVAL)
+		error = result(madvise(start, (size_t)length, MADV_DONTNEED_LOCKED));
+	return error;
+}
+
+int segpool_sys_bring(void *start, uint64_t length)
+{
+	return result(madvise(start, (size_t)length, MADV_POPULATE_WRITE));
+}
+
+int segpool_sys_sleep(const uint32_t *word, uint32_t value, uint64_t timeout_ms)
+{
+	struct timespec timeout = { .tv_nsec = (long)(timeout_ms % 1000) * 1000000 };
+
+	/* A day is as good as for ever to who looks again. */
+	timeout.tv_sec = timeout_ms / 1000 < 86400 ? (time_t)(timeout_ms / 1000) : 86400;
+	return result((int)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, &timeout, NULL, 0));
+}
+
+void segpool_sys_wake(const uint32_t *word)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+uint64_t segpool_sys_memory(void)
+{
+	long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+
+	return pages < 0 || size < 0 ? 0 : (uint64_t)pages * (uint64_t)size;
 }

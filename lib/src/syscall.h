@@ -6,6 +6,7 @@
 #ifndef SEGPOOL_SYSCALL_H
 #define SEGPOOL_SYSCALL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -15,5 +16,37 @@ int segpool_sys_ioctl(int fd, unsigned long request, void *argument);
 int segpool_sys_map(int fd, uint64_t length, void **base);
 int segpool_sys_unmap(void *base, uint64_t length);
 pid_t segpool_sys_getpid(void);
+
+/* --- of the backend "user" --- */
+
+/* Anonymous memory, readable and writable, that costs nothing until it is touched. */
+int segpool_sys_reserve(uint64_t length, void **base);
+
+/* What a forked child does not have. */
+int segpool_sys_not_for_children(void *start, uint64_t length);
+
+/* What a forked child finds full of zeroes. */
+int segpool_sys_wipe_for_children(void *start, uint64_t length);
+
+/* Huge pages, please, or none; a kernel that knows no huge pages gives none. */
+void segpool_sys_huge(void *start, uint64_t length, bool wanted);
+
+/* Pages go back to the system: the next touch finds zeroes. */
+int segpool_sys_give(void *start, uint64_t length);
+
+/* Pages that are missing come; -EINVAL where the kernel is too old (Linux 5.14) for that. */
+int segpool_sys_bring(void *start, uint64_t length);
+
+/*
+ * Sleeps as long as *@word is @value, for at most @timeout_ms: 0 where somebody woke it,
+ * -EAGAIN, -ETIMEDOUT, -EINTR for a signal.
+ */
+int segpool_sys_sleep(const uint32_t *word, uint32_t value, uint64_t timeout_ms);
+
+/* Wakes all who sleep on @word. */
+void segpool_sys_wake(const uint32_t *word);
+
+/* Bytes of memory that the system has. */
+uint64_t segpool_sys_memory(void);
 
 #endif /* SEGPOOL_SYSCALL_H */

@@ -89,6 +89,70 @@ int segpool_sys_unmap(void *base, uint64_t length)
 	return munmap(base, 4096);
 }
 
+/* --- of the backend "user", which none of these tests takes --- */
+
+int segpool_sys_reserve(uint64_t length, void **base)
+{
+	(void)length;
+	(void)base;
+	abort();
+}
+
+int segpool_sys_not_for_children(void *start, uint64_t length)
+{
+	(void)start;
+	(void)length;
+	abort();
+}
+
+int segpool_sys_wipe_for_children(void *start, uint64_t length)
+{
+	(void)start;
+	(void)length;
+	abort();
+}
+
+void segpool_sys_huge(void *start, uint64_t length, bool wanted)
+{
+	(void)start;
+	(void)length;
+	(void)wanted;
+	abort();
+}
+
+int segpool_sys_give(void *start, uint64_t length)
+{
+	(void)start;
+	(void)length;
+	abort();
+}
+
+int segpool_sys_bring(void *start, uint64_t length)
+{
+	(void)start;
+	(void)length;
+	abort();
+}
+
+int segpool_sys_sleep(const uint32_t *word, uint32_t value, uint64_t timeout_ms)
+{
+	(void)word;
+	(void)value;
+	(void)timeout_ms;
+	abort();
+}
+
+void segpool_sys_wake(const uint32_t *word)
+{
+	(void)word;
+	abort();
+}
+
+uint64_t segpool_sys_memory(void)
+{
+	abort();
+}
+
 pid_t segpool_sys_getpid(void)
 {
 	return fake.pid ? fake.pid : getpid();

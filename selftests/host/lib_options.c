@@ -115,6 +115,10 @@ static void bad_options_are_refused_by_name(void)
 	refused(-EINVAL, "region_size");
 	options.mode = SEGPOOL_MODE_HUGE + 1;
 	refused(-EINVAL, "options.mode");
+	options.backend = SEGPOOL_BACKEND_USER + 1;
+	refused(-EINVAL, "options.backend");
+	options.reserved = 1;
+	refused(-EINVAL, "options.reserved");
 	options.flags = SEGPOOL_SET_VIRTUAL;
 	options.limits.virtual_budget = UINT64_MAX;
 	refused(-EINVAL, "virtual_budget");
@@ -231,6 +235,7 @@ static void failures_of_the_kernel(void)
 	char text[256];
 
 	start();
+	options.backend = SEGPOOL_BACKEND_KERNEL;
 	fake.open_error = -EACCES;
 	check_equal(outcome(), -EACCES);
 	start();

@@ -132,6 +132,7 @@ static void device(void)
 
 	fake_reset();
 	segpool_options_init(&options);
+	options.backend = SEGPOOL_BACKEND_KERNEL;
 	fake.open_error = -ENOENT;
 	check_equal(segpool_open(&options, &pool), -ENOENT);
 	check_text(sentence(NULL, -ENOENT),

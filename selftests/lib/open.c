@@ -5,15 +5,25 @@
 #include <sys/wait.h>
 
 #include "pool.h"
+
+#ifdef __SANITIZE_ADDRESS__
+#define SP_SANITIZED	true
+#else
+#define SP_SANITIZED	false
+#endif
+
 #include "testing_harness.h"
 
 TEST(defaults)
 {
 	struct segpool_limits limits = { 0 };
+	struct segpool_options options;
 	struct segpool *pool;
 	uint32_t i;
 
-	ASSERT_EQ(0, segpool_open(NULL, &pool));
+	segpool_options_init(&options);
+	options.backend = BACKEND;
+	ASSERT_EQ(0, segpool_open(&options, &pool));
 	EXPECT_EQ(SEGPOOL_DEFAULT_REGION_SIZE, segpool_region_size(pool));
 	EXPECT_EQ(SEGPOOL_DEFAULT_CLASSES, segpool_nr_classes(pool));
 	for (i = 0; i < SEGPOOL_DEFAULT_CLASSES; i++)
@@ -105,7 +115,8 @@ TEST(close_leaves_nothing)
 	ASSERT_EQ(1, segpool_region_alloc(pool, 0, SEGPOOL_POPULATE, 0, &region, 1));
 	base = segpool_base(pool);
 	fd = segpool_pressure_fd(pool);
-	EXPECT_LE(0, fcntl(fd, F_GETFD));
+	if (fd >= 0)
+		EXPECT_LE(0, fcntl(fd, F_GETFD));
 	EXPECT_TRUE(is_mapped(base));
 	segpool_close(pool);
 	EXPECT_EQ(-1, fcntl(fd, F_GETFD));
@@ -118,6 +129,8 @@ TEST(address_space_limit)
 	struct segpool_options options;
 	struct segpool *pool;
 
+	if (SP_SANITIZED)
+		SKIP(return, "the sanitizer needs more address space than the limit leaves");
 	small_options(&options);
 	options.reservation = 2 * SP_GIB;
 	ASSERT_EQ(0, setrlimit(RLIMIT_AS, &limit));
@@ -127,29 +140,6 @@ TEST(address_space_limit)
 	options.reservation = 0;
 	ASSERT_EQ(0, segpool_open(&options, &pool));
 	segpool_close(pool);
-}
-
-TEST(only_root_by_default)
-{
-	struct segpool *pool;
-
-	ASSERT_EQ(0, setuid(65534));
-	ASSERT_EQ(-EACCES, small_pool(&pool));
-	EXPECT_NE(NULL, strstr(sentence(NULL, -EACCES), "MODE=\"0660\""));
-}
-
-TEST(no_device)
-{
-	struct segpool_options options;
-	struct segpool *pool;
-
-	small_options(&options);
-	options.device = "/dev/segpool-that-is-not";
-	ASSERT_EQ(-ENOENT, segpool_open(&options, &pool));
-	EXPECT_STREQ("no /dev/segpool-that-is-not: load the module (modprobe segpool, or insmod "
-		     "segpool.ko)", sentence(NULL, -ENOENT));
-	options.device = "/dev/null";
-	ASSERT_EQ(-ENOTTY, segpool_open(&options, &pool));
 }
 
 /* What every call of a forked child returns; the first that does not, as its line. */

@@ -3,22 +3,31 @@
 #ifndef SEGPOOL_SELFTESTS_LIB_POOL_H
 #define SEGPOOL_SELFTESTS_LIB_POOL_H
 
+#include <stdbool.h>
 #include "testing.h"
 #include <segpool.h>
+
+/* Each program is there for both backends: user_*.c include those without it in their name. */
+#ifdef PLAIN_MEMORY
+#define BACKEND		SEGPOOL_BACKEND_USER
+#else
+#define BACKEND		SEGPOOL_BACKEND_KERNEL
+#endif
 
 #define REGION		(64 * SP_KIB)
 #define REGIONS		16
 #define BACKED		8
 
-/* 16 regions of 64 KiB, memory for 8 of them; what is released stays. */
+/* 16 regions of 64 KiB, more memory than for all of them; of what is released 8 regions' stays. */
 static SP_UNUSED void small_options(struct segpool_options *options)
 {
 	segpool_options_init(options);
+	options->backend = BACKEND;
 	options->region_size = REGION;
 	options->flags = SEGPOOL_SET_ALL;
 	options->limits = (struct segpool_limits){
 		.virtual_budget = REGIONS * REGION,
-		.physical_budget = BACKED * REGION,
+		.physical_budget = 2 * REGIONS * REGION,
 		.retain_limit = BACKED * REGION,
 		.retain_age_ms = 0,
 		.watermark = 100,
@@ -31,6 +40,19 @@ static SP_UNUSED int small_pool(struct segpool **pool)
 
 	small_options(&options);
 	return segpool_open(&options, pool);
+}
+
+/* Memory for so many bytes. */
+static SP_UNUSED int set_physical(struct segpool *pool, uint64_t bytes)
+{
+	struct segpool_limits limits = { .physical_budget = bytes };
+
+	return segpool_set_budget(pool, SEGPOOL_SET_PHYSICAL, &limits);
+}
+
+static SP_UNUSED bool can(const struct segpool *pool, uint32_t what)
+{
+	return (segpool_capabilities(pool) & what) == what;
 }
 
 static SP_UNUSED uint64_t counter(struct segpool *pool, enum segpool_counter which)
