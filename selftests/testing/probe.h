@@ -13,7 +13,8 @@
 #include <string.h>
 #include "calls.h"
 
-static __thread sigjmp_buf *volatile sp_probe_return;
+/* Weak: one for all files of a program, of which any may have installed its handler last. */
+__attribute__((__weak__)) __thread sigjmp_buf *volatile sp_probe_return;
 
 static void sp_probe_signal(int signal_number, siginfo_t *info SP_UNUSED, void *context SP_UNUSED)
 {
