@@ -312,6 +312,21 @@ bool region_claim_run(struct segpool_pool *pool, u32 nr, struct region **regions
 }
 
 /**
+ * region_check_named() - is it there to be taken, at this moment?
+ * @pool: the pool.
+ * @handle: the handle under which it was released.
+ *
+ * Context: any.
+ * Return: 0; -EBUSY, -ESTALE, -ENOENT: as region_claim_named().
+ */
+int region_check_named(struct segpool_pool *pool, u64 handle)
+{
+	struct region *region = region_lookup(pool, handle_index(handle));
+
+	return region ? word_check_freed(region_word(region), handle) : -ENOENT;
+}
+
+/**
  * region_claim_named() - take one named released region
  * @pool: the pool.
  * @handle: the handle under which it was released.

@@ -522,7 +522,10 @@ static int unit_try_with(struct unit *unit, struct segpool_region *results, bool
 	unit->huge = huge;
 	if (claim_kept_at_once(unit))
 		return unit_complete(unit, results);
-	if (unit_has_arrays(unit))
+	/* Before arrays are made: what is wrong with a handle is no matter of memory. */
+	if (unit->handle)
+		err = region_check_named(unit->pool, unit->handle);
+	if (!err && unit_has_arrays(unit))
 		err = unit_alloc_arrays(unit);
 	if (err)
 		return err;

@@ -376,6 +376,7 @@ bool region_waits(const struct segpool_pool *pool, u32 class);
 bool region_claim_freed(struct segpool_pool *pool, u32 class, struct region **region);
 bool region_claim_kept(struct segpool_pool *pool, u32 class, struct region **region);
 bool region_claim_run(struct segpool_pool *pool, u32 nr, struct region **regions);
+int region_check_named(struct segpool_pool *pool, u64 handle);
 int region_claim_named(struct segpool_pool *pool, u64 handle, bool with_pages,
 		       struct region **region);
 void region_unclaim(struct segpool_pool *pool, struct region *region);

@@ -56,12 +56,22 @@ TEST_F(metadata, arrays_for_single_pages)
 	EXPECT_EQ(0, sp_populate(self->pool.fd, self->regions[populated].handle, 0, SP_PAGE, 0));
 }
 
+/* A page in each region, until there is no array for another one. */
+static int use_up_arrays(int fd, const struct segpool_region *regions, int nr)
+{
+	int result, i = 0;
+
+	do {
+		result = sp_populate(fd, regions[i].handle, 0, SP_PAGE, 0);
+	} while (!result && ++i < nr);
+	return result;
+}
+
 /* It has all its pages, and their array. */
 TEST_F(metadata, kept_region_needs_no_array)
 {
-	struct segpool_region *kept = &self->regions[0], *other = &self->regions[1];
+	struct segpool_region *kept = &self->regions[0];
 	uint64_t handle;
-	int result, i = 0;
 
 	ASSERT_EQ(0, sp_pool_make(&self->pool, SEGPOOL_MODE_STRICT, REGION, REGIONS * REGION,
 				  REGIONS * REGION, REGION));
@@ -69,10 +79,7 @@ TEST_F(metadata, kept_region_needs_no_array)
 	handle = kept->handle;
 	ASSERT_EQ(0, sp_populate(self->pool.fd, handle, 0, REGION, 0));
 	sp_pattern_write(sp_region_at(&self->pool, kept), REGION, handle);
-	do {
-		result = sp_populate(self->pool.fd, other[i].handle, 0, SP_PAGE, 0);
-	} while (!result && ++i < REGIONS - 1);
-	EXPECT_EQ(-ENOMEM, result);
+	ASSERT_EQ(-ENOMEM, use_up_arrays(self->pool.fd, self->regions + 1, REGIONS - 1));
 	ASSERT_EQ(0, sp_free(self->pool.fd, handle, SEGPOOL_LAZY));
 	ASSERT_EQ(0, sp_reuse(self->pool.fd, handle, 0, SEGPOOL_POPULATE, kept));
 	EXPECT_EQ(0, sp_pattern_check(sp_region_at(&self->pool, kept), REGION, handle));
@@ -80,6 +87,27 @@ TEST_F(metadata, kept_region_needs_no_array)
 	EXPECT_EQ(0, sp_alloc_one(self->pool.fd, 0, SEGPOOL_POPULATE, 0, kept, NULL));
 	EXPECT_EQ(0, sp_pattern_check(sp_region_at(&self->pool, kept), REGION, handle));
 	EXPECT_EQ(2, sp_counter(self->pool.fd, SEGPOOL_C_KEPT_REUSES));
+}
+
+TEST_F(metadata, wrong_handles_need_no_array)
+{
+	struct segpool_region *first = &self->regions[0], again;
+	uint64_t old;
+
+	ASSERT_EQ(0, sp_pool_make(&self->pool, SEGPOOL_MODE_STRICT, REGION, 2 * REGIONS * REGION,
+				  REGIONS * REGION, 0));
+	ASSERT_EQ(REGIONS, sp_alloc(self->pool.fd, 0, 0, REGIONS, self->regions));
+	old = first->handle;
+	ASSERT_EQ(0, sp_free(self->pool.fd, old, 0));
+	ASSERT_EQ(0, sp_reuse(self->pool.fd, old, 0, 0, first));
+	ASSERT_EQ(-ENOMEM, use_up_arrays(self->pool.fd, self->regions + 1, REGIONS - 1));
+	EXPECT_EQ(-EBUSY, sp_reuse(self->pool.fd, old, 0, SEGPOOL_POPULATE, &again));
+	EXPECT_EQ(-EBUSY, sp_reuse(self->pool.fd, first->handle, 0, SEGPOOL_POPULATE, &again));
+	ASSERT_EQ(0, sp_free(self->pool.fd, first->handle, 0));
+	EXPECT_EQ(-ESTALE, sp_reuse(self->pool.fd, old, 0, SEGPOOL_POPULATE, &again));
+	EXPECT_EQ(-ENOENT, sp_reuse(self->pool.fd, first->handle + REGIONS, 0, SEGPOOL_POPULATE,
+				    &again));
+	EXPECT_EQ(-ENOMEM, sp_reuse(self->pool.fd, first->handle, 0, SEGPOOL_POPULATE, &again));
 }
 
 /* What the pool may never have takes no arrays from others, not even for a moment. */
