@@ -384,6 +384,170 @@ const char *segpool_counter_name(uint32_t counter);
  */
 const char *segpool_class_counter_name(uint32_t counter);
 
+/*
+ * Segments: memory of any size from 1 byte on. A segment has the size of the smallest class that
+ * it fits into, and is aligned to that; what is larger than the largest class has whole
+ * neighbouring regions. All pages are there: no touch of a segment can be refused.
+ *
+ * Any thread may free what any other was given. In the steady state neither takes a lock nor
+ * makes a system call. Each thread keeps some free segments at hand (1 MiB, or four, of each
+ * class) and one region of each class that it has used; what is beyond that is released
+ * as soon as it is free, and the rest by segpool_trim(), when the thread ends, and when any
+ * request of the pool would be refused otherwise.
+ *
+ * Regions of the pool that were taken with segpool_region_alloc() are no segments. Do not release
+ * by their handles regions that were not.
+ */
+
+/**
+ * segpool_alloc() - take a segment
+ * @pool: the pool.
+ * @bytes: how large; at most 1024 regions.
+ *
+ * Return: its address, with undefined content; NULL with errno set to EINVAL (@bytes is 0 or too
+ * large, @pool is NULL), ENOMEM (segpool_strerror() tells of what) or what
+ * segpool_region_alloc() has to say.
+ */
+void *segpool_alloc(struct segpool *pool, size_t bytes);
+
+/**
+ * segpool_calloc() - take a segment that is full of zeroes
+ * @pool: the pool.
+ * @count: how many times @bytes.
+ * @bytes: how large.
+ *
+ * Return: as segpool_alloc(); EINVAL also where the product overflows.
+ */
+void *segpool_calloc(struct segpool *pool, size_t count, size_t bytes);
+
+/**
+ * segpool_aligned_alloc() - take a segment with an alignment
+ * @pool: the pool.
+ * @alignment: a power of two, at most the region size.
+ * @bytes: how large.
+ *
+ * A segment is aligned to its size anyhow; an @alignment larger than @bytes takes a larger one.
+ *
+ * Return: as segpool_alloc(); EINVAL also for any other alignment.
+ */
+void *segpool_aligned_alloc(struct segpool *pool, size_t alignment, size_t bytes);
+
+/**
+ * segpool_realloc() - change the size of a segment
+ * @pool: the pool.
+ * @segment: the segment; NULL: as segpool_alloc().
+ * @bytes: how large it shall be.
+ *
+ * It stays where it is if more than half of it is still wanted. Otherwise its content, as far as
+ * it fits, is in another one afterwards, and it is free.
+ *
+ * Return: as segpool_alloc(), and @segment is as it was where that is NULL; EINVAL also where
+ * the program does not have @segment.
+ */
+void *segpool_realloc(struct segpool *pool, void *segment, size_t bytes);
+
+/**
+ * segpool_free() - give a segment back
+ * @pool: the pool.
+ * @segment: as it was given; NULL: nothing is done.
+ *
+ * A second free of a segment is counted and changes nothing, from whatever thread and at whatever
+ * moment, as long as nobody was given the segment in between.
+ *
+ * Return: 0; -EALREADY: it is free; -EINVAL: it is no segment of @pool. Where another thread frees
+ * it at the same time, both may get 0; one of them is counted as wrong.
+ */
+int segpool_free(struct segpool *pool, void *segment);
+
+/**
+ * segpool_usable_size() - how large a segment really is
+ * @pool: the pool.
+ * @segment: the segment.
+ *
+ * Return: bytes that may be used; 0 where the program does not have @segment.
+ */
+size_t segpool_usable_size(struct segpool *pool, const void *segment);
+
+/**
+ * segpool_alloc_batch() - take segments of one size
+ * @pool: the pool.
+ * @bytes: how large each is.
+ * @segments: set to their addresses.
+ * @count: how many.
+ *
+ * Return: how many were taken, at least 1 (0 where @count is 0), or a negative errno value.
+ */
+int segpool_alloc_batch(struct segpool *pool, size_t bytes, void **segments, uint32_t count);
+
+/**
+ * segpool_free_batch() - give segments back
+ * @pool: the pool.
+ * @segments: the segments, of any sizes.
+ * @count: how many.
+ *
+ * Return: 0, or the error of the first that segpool_free() refused; all were tried.
+ */
+int segpool_free_batch(struct segpool *pool, void *const *segments, uint32_t count);
+
+/**
+ * segpool_trim() - give back what the program does not have
+ * @pool: the pool.
+ * @target: bytes of retained pages that may stay.
+ * @released: bytes that went to the system, or NULL.
+ *
+ * First all threads' free segments and regions without a segment in use are released, then
+ * retained pages go, as with segpool_trim_retained().
+ *
+ * Return: as segpool_trim_retained().
+ */
+int segpool_trim(struct segpool *pool, uint64_t target, uint64_t *released);
+
+/*
+ * The counters of the segments: X(constant, name, description). They are exact where no other
+ * thread uses the pool meanwhile. Only ever appended to.
+ */
+#define SEGPOOL_SEGMENT_COUNTERS(X) \
+	X(LIVE, live, "segments that the program has") \
+	X(LIVE_BYTES, live_bytes, "bytes of these") \
+	X(ASKED_BYTES, asked_bytes, "bytes that the program asked for with these") \
+	X(REGIONS, regions, "regions that they, and free ones, are in") \
+	X(ALLOCS, allocs, "segments given so far") \
+	X(FREES, frees, "segments taken back so far") \
+	X(DOUBLE_FREES, double_frees, "frees of what was free: in the sum of all classes only") \
+	X(FOREIGN_FREES, foreign_frees, "frees of what is no segment: in the sum of all classes only")
+
+#define SEGPOOL_SEGMENT_COUNTER_ENUM_(id, name, text)	SEGPOOL_S_##id,
+
+/* Indices into the values of segpool_segment_stat(). */
+enum segpool_segment_counter {
+	SEGPOOL_SEGMENT_COUNTERS(SEGPOOL_SEGMENT_COUNTER_ENUM_) SEGPOOL_NR_SEGMENT_COUNTERS
+};
+
+/* Not one class: all of them, and what is larger than the largest. */
+#define SEGPOOL_ALL_CLASSES	UINT32_MAX
+
+/**
+ * segpool_segment_stat() - counters of the segments
+ * @pool: the pool.
+ * @class_index: the class, or SEGPOOL_ALL_CLASSES.
+ * @values: filled, indexed by enum segpool_segment_counter; those beyond what the library knows
+ *	are 0.
+ * @count: room in @values.
+ *
+ * Return: the number of counters the library knows, or -EINVAL (no such class), -EFAULT (@values
+ * is NULL).
+ */
+int segpool_segment_stat(struct segpool *pool, uint32_t class_index, uint64_t *values,
+			 uint32_t count);
+
+/**
+ * segpool_segment_counter_name() - a counter's name
+ * @counter: enum segpool_segment_counter.
+ *
+ * Return: the name; NULL where there is no such counter.
+ */
+const char *segpool_segment_counter_name(uint32_t counter);
+
 /**
  * segpool_pressure_fd() - a descriptor that polls POLLPRI while the pool is under pressure
  * @pool: the pool.

@@ -16,8 +16,9 @@
 
 struct segpool_backend;
 struct segpool_user;
+struct segpool_segments;
 
-/* Every member is constant from the end of segpool_open() to segpool_close(). */
+/* Every member is constant from the end of segpool_open() to segpool_close(), unless it says more. */
 struct segpool {
 	const struct segpool_backend *backend;
 	/* Of the backend "kernel": the file, and the process that has its mapping. */
@@ -25,6 +26,12 @@ struct segpool {
 	pid_t creator;
 	/* Of the backend "user". */
 	struct segpool_user *user;
+	/* Of all pools that this process has ever had; never 0. */
+	uint64_t serial;
+	/* NULL until the first segment is asked for. */
+	struct segpool_segments *segments;
+	/* Under a lock of segment_heap.c. */
+	struct segpool *next_with_segments;
 	/* NULL until there is a reservation. */
 	char *base;
 	uint64_t reservation;

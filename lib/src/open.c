@@ -7,6 +7,10 @@
 
 #include "backend.h"
 #include "record.h"
+#include "segment.h"
+
+/* Pools of this process so far: of those with the same address one after the other, each has its own. */
+static uint64_t last_serial;
 
 static int begin(struct segpool *pool, const struct segpool_backend *backend,
 		 const struct segpool_options *options, struct segpool_setup *setup)
@@ -57,9 +61,10 @@ static int map(struct segpool *pool, uint64_t wanted, uint64_t virtual_budget)
 	if (error)
 		return error;
 	error = pool->backend->map(pool, pool->reservation);
-	if (error == -ENOMEM)
-		return segpool_record_fault(error,
-			"the reservation does not fit into the address space of this process: set a smaller options.reservation or virtual budget, or raise RLIMIT_AS (ulimit -v)");
+	/* EAGAIN: the program locks all that it will map, and may not lock so much. */
+	if (error == -ENOMEM || error == -EAGAIN)
+		return segpool_record_fault(-ENOMEM,
+			"the reservation does not fit into the address space of this process: set a smaller options.reservation or virtual budget, or raise RLIMIT_AS (ulimit -v), or RLIMIT_MEMLOCK (ulimit -l) after mlockall()");
 	return error;
 }
 
@@ -114,6 +119,7 @@ int segpool_open(const struct segpool_options *options, struct segpool **pool)
 		free(created);
 		return error;
 	}
+	created->serial = __atomic_add_fetch(&last_serial, 1, __ATOMIC_RELAXED);
 	*pool = created;
 	return 0;
 }
@@ -122,6 +128,7 @@ void segpool_close(struct segpool *pool)
 {
 	if (!pool)
 		return;
+	segpool_segments_end(pool);
 	pool->backend->close(pool);
 	free(pool);
 }

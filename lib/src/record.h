@@ -16,6 +16,7 @@ enum segpool_call {
 	SEGPOOL_CALL_SET_BUDGET,
 	SEGPOOL_CALL_TRIM,
 	SEGPOOL_CALL_STAT,
+	SEGPOOL_CALL_SEGMENT,
 };
 
 struct segpool_record {

@@ -10,10 +10,11 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Of Linux 5.14 and 5.18: the C library may be older. */
@@ -73,12 +74,30 @@ int segpool_sys_reserve(uint64_t length, void **base)
 
 	if (length > SIZE_MAX)
 		return -ENOMEM;
-	address = mmap(NULL, (size_t)length, PROT_READ | PROT_WRITE,
+	address = mmap(NULL, (size_t)length, PROT_NONE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (address == MAP_FAILED)
 		return -errno;
+	munlock(address, (size_t)length);
 	*base = address;
 	return 0;
+}
+
+int segpool_sys_allow(void *start, uint64_t length)
+{
+	return result(mprotect(start, (size_t)length, PROT_READ | PROT_WRITE));
+}
+
+int segpool_sys_book(uint64_t length, void **base)
+{
+	int error = segpool_sys_reserve(length, base);
+
+	if (error)
+		return error;
+	error = segpool_sys_allow(*base, length);
+	if (error)
+		segpool_sys_unmap(*base, length);
+	return error;
 }
 
 int segpool_sys_not_for_children(void *start, uint64_t length)
@@ -113,11 +132,13 @@ int segpool_sys_bring(void *start, uint64_t length)
 
 int segpool_sys_sleep(const uint32_t *word, uint32_t value, uint64_t timeout_ms)
 {
-	struct timespec timeout = { .tv_nsec = (long)(timeout_ms % 1000) * 1000000 };
+	/* What the kernel takes for a time in this call has two of these, whatever time_t has. */
+	long timeout[2];
 
 	/* A day is as good as for ever to who looks again. */
-	timeout.tv_sec = timeout_ms / 1000 < 86400 ? (time_t)(timeout_ms / 1000) : 86400;
-	return result((int)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, &timeout, NULL, 0));
+	timeout[0] = timeout_ms / 1000 < 86400 ? (long)(timeout_ms / 1000) : 86400;
+	timeout[1] = (long)(timeout_ms % 1000) * 1000000;
+	return result((int)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, timeout, NULL, 0));
 }
 
 void segpool_sys_wake(const uint32_t *word)
@@ -125,9 +146,29 @@ void segpool_sys_wake(const uint32_t *word)
 	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
+uint64_t segpool_sys_page(void)
+{
+	return (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
 uint64_t segpool_sys_memory(void)
 {
 	long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
 
 	return pages < 0 || size < 0 ? 0 : (uint64_t)pages * (uint64_t)size;
+}
+
+int segpool_sys_barrier_register(void)
+{
+	return result((int)syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0));
+}
+
+void segpool_sys_barrier(void)
+{
+	syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+}
+
+void segpool_sys_yield(void)
+{
+	sched_yield();
 }

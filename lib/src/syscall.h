@@ -19,8 +19,17 @@ pid_t segpool_sys_getpid(void);
 
 /* --- of the backend "user" --- */
 
-/* Anonymous memory, readable and writable, that costs nothing until it is touched. */
+/*
+ * Addresses for anonymous memory, which nothing may touch yet. Not locked, whatever the program
+ * has asked for: mlockall() would bring all of it.
+ */
 int segpool_sys_reserve(uint64_t length, void **base);
+
+/* From now on it may be touched. */
+int segpool_sys_allow(void *start, uint64_t length);
+
+/* Both: memory that costs nothing until it is touched. */
+int segpool_sys_book(uint64_t length, void **base);
 
 /* What a forked child does not have. */
 int segpool_sys_not_for_children(void *start, uint64_t length);
@@ -45,6 +54,19 @@ int segpool_sys_sleep(const uint32_t *word, uint32_t value, uint64_t timeout_ms)
 
 /* Wakes all who sleep on @word. */
 void segpool_sys_wake(const uint32_t *word);
+
+/* --- of the segments --- */
+
+/* May this process use segpool_sys_barrier()? */
+int segpool_sys_barrier_register(void);
+
+/* All threads of the process execute a full memory barrier. */
+void segpool_sys_barrier(void);
+
+void segpool_sys_yield(void);
+
+/* Bytes of a page. */
+uint64_t segpool_sys_page(void);
 
 /* Bytes of memory that the system has. */
 uint64_t segpool_sys_memory(void);

@@ -34,6 +34,8 @@ enum segpool_user_state { SEGPOOL_UNUSED, SEGPOOL_ACTIVE, SEGPOOL_FREED };
  * @state: enum segpool_user_state.
  * @class_index: that it serves, or was released by.
  * @busy: somebody changes its pages, without the lock.
+ * @leaving: that somebody gives its retained pages back: it will wait for its next owner again.
+ * @allowed: its memory may be touched: it was handed out, or nearly.
  * @present: all its pages have been brought, and none was given back since.
  */
 struct segpool_user_region {
@@ -44,7 +46,7 @@ struct segpool_user_region {
 	uint64_t since;
 	uint8_t state;
 	uint8_t class_index;
-	bool busy, present;
+	bool busy, leaving, allowed, present;
 };
 
 /* Regions in the order in which they came. */
@@ -57,12 +59,13 @@ struct segpool_user_list {
  * @kept: with retained pages: the last to come is the first to go.
  * @bare: without: the first to come is the first to go.
  * @nr_active: regions that serve it.
- * @nr_freed: that it released, busy ones too.
+ * @nr_freed: that it released, and that nobody is being given.
+ * @nr_leaving: those among them whose retained pages are leaving.
  * @events: indexed by enum segpool_class_counter.
  */
 struct segpool_user_class {
 	struct segpool_user_list kept, bare;
-	uint32_t nr_active, nr_freed;
+	uint32_t nr_active, nr_freed, nr_leaving;
 	uint64_t events[SEGPOOL_NR_CLASS_COUNTERS];
 };
 
@@ -90,9 +93,10 @@ struct segpool_user_class {
  * @retained_peak: highest @retained.
  * @ages: regions with retained pages, the oldest first.
  * @classes: their released regions.
- * @changes: counts what a request may wait for; a futex.
- * @sleepers: how many wait for @changes.
- * @waiters: requests among them that wait for budget.
+ * @changes: counts what a request for budget may wait for; a futex.
+ * @waiters: how many wait for @changes.
+ * @moves: counts what becomes of busy regions, and changes; a futex.
+ * @settlers: how many wait for @moves.
  * @events: indexed by enum segpool_counter; what has no place of its own above.
  */
 struct segpool_user {
@@ -111,8 +115,8 @@ struct segpool_user {
 	uint32_t nr_leaving, nr_kept;
 	uint64_t physical_peak, retained_peak;
 	struct segpool_user_list ages;
-	uint32_t changes;
-	uint32_t sleepers, waiters;
+	uint32_t changes, waiters;
+	uint32_t moves, settlers;
 	struct segpool_user_class classes[SEGPOOL_MAX_CLASSES];
 	uint64_t events[SEGPOOL_NR_COUNTERS];
 };
@@ -125,7 +129,8 @@ int segpool_user_check_freed(const struct segpool_user_region *region, uint64_t 
 uint32_t segpool_user_index(const struct segpool_user *user,
 			    const struct segpool_user_region *region);
 uint32_t segpool_user_waiting(const struct segpool_user *user, uint32_t class_index);
-uint32_t segpool_user_run(const struct segpool_user *user, uint32_t nr);
+uint32_t segpool_user_run(const struct segpool_user *user, uint32_t nr, bool *leaving);
+uint32_t segpool_user_generation_after(uint32_t generation);
 void segpool_user_enqueue(struct segpool_user *user, struct segpool_user_region *region);
 void segpool_user_dequeue(struct segpool_user *user, struct segpool_user_region *region);
 void segpool_user_retire(struct segpool_user *user, struct segpool_user_region *region);
@@ -141,11 +146,13 @@ int segpool_user_give(const struct segpool *pool, uint32_t index, uint64_t offse
 		      uint64_t length);
 int segpool_user_bring(const struct segpool *pool, uint32_t index, uint64_t offset,
 		       uint64_t length);
+int segpool_user_allow(const struct segpool *pool, uint32_t index, uint64_t length);
 
 /* --- waiting (user_wait.c) --- */
 
 uint64_t segpool_user_now_ms(void);
 void segpool_user_changed(struct segpool_user *user);
+void segpool_user_moved(struct segpool_user *user);
 void segpool_user_settle(struct segpool_user *user);
 struct segpool_user_region *segpool_user_settled(struct segpool_user *user, uint64_t handle);
 
@@ -167,7 +174,7 @@ void segpool_user_wait_end(struct segpool_user *user, const struct segpool_user_
 /* --- retained pages (user_retain.c) --- */
 
 bool segpool_user_may_retain(const struct segpool_user *user, uint64_t pages);
-int segpool_user_make_room(const struct segpool *pool, uint64_t pages);
+int segpool_user_make_room(const struct segpool *pool, uint64_t pages, uint32_t *failures);
 void segpool_user_age(const struct segpool *pool);
 uint64_t segpool_user_drop_above(const struct segpool *pool, uint64_t target);
 
@@ -191,7 +198,8 @@ void segpool_user_class_counters(const struct segpool_user *user, uint32_t class
 int segpool_user_alloc(const struct segpool *pool, struct segpool_alloc *call);
 int segpool_user_reuse(const struct segpool *pool, struct segpool_reuse *call);
 int segpool_user_free(const struct segpool *pool, uint64_t handle, uint32_t flags);
-int segpool_user_discard(const struct segpool *pool, const struct segpool_range *range);
+int segpool_user_discard(const struct segpool *pool, const struct segpool_range *range,
+			 uint32_t *reason);
 int segpool_user_populate(const struct segpool *pool, const struct segpool_range *range,
 			  struct segpool_user_wait *wait, uint32_t *reason);
 

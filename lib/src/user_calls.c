@@ -90,7 +90,7 @@ static int each_range(const struct segpool *pool, struct segpool_ranges *call,
 		else if (wait)
 			error = segpool_user_populate(pool, &ranges[i], wait, &reason);
 		else
-			error = segpool_user_discard(pool, &ranges[i]);
+			error = segpool_user_discard(pool, &ranges[i], &reason);
 		if (error == -ENOMEM && !call->reason)
 			call->reason = reason;
 		ranges[i].error = error;

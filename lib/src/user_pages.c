@@ -10,6 +10,12 @@ static char *address(const struct segpool *pool, uint32_t index, uint64_t offset
 	return pool->base + index * pool->region_size + offset;
 }
 
+/* They are handed out for the first time. */
+int segpool_user_allow(const struct segpool *pool, uint32_t index, uint64_t length)
+{
+	return segpool_sys_allow(address(pool, index, 0), length);
+}
+
 /* To the system. Where that fails (the program has locked its memory), they stay. */
 int segpool_user_give(const struct segpool *pool, uint32_t index, uint64_t offset,
 		      uint64_t length)
@@ -23,7 +29,7 @@ static void touch(char *start, uint64_t length)
 	uint64_t offset;
 
 	for (offset = 0; offset < length; offset += SEGPOOL_PAGE)
-		__atomic_fetch_or(start + offset, 0, __ATOMIC_RELAXED);
+		__atomic_fetch_or((volatile char *)start + offset, 0, __ATOMIC_RELAXED);
 }
 
 /* From the system, those that are missing; zeroed. */

@@ -49,7 +49,7 @@ static int mark_here(struct segpool_user *user)
 	void *page;
 	int error;
 
-	error = segpool_sys_reserve(SEGPOOL_PAGE, &page);
+	error = segpool_sys_book(SEGPOOL_PAGE, &page);
 	if (error)
 		return error;
 	error = segpool_sys_wipe_for_children(page, SEGPOOL_PAGE);
@@ -72,6 +72,11 @@ static int user_open(struct segpool *pool, const struct segpool_options *options
 
 	if (!user)
 		return segpool_record_fault(-ENOMEM, "no memory for the pool's own structure");
+	if (segpool_sys_page() != SEGPOOL_PAGE) {
+		free(user);
+		return segpool_record_fault(-EINVAL,
+			"a pool of the backend \"user\" needs a system with pages of 4 KiB");
+	}
 	if (!setup->nr_classes)
 		default_classes(setup);
 	segpool_user_limits_default(setup->flags, setup->region_size, &setup->limits);
@@ -123,10 +128,10 @@ static int make_book(struct segpool_user *user)
 	void *regions, *discarded;
 	int error;
 
-	error = segpool_sys_reserve(regions_bytes(user), &regions);
+	error = segpool_sys_book(regions_bytes(user), &regions);
 	if (error)
 		return error;
-	error = segpool_sys_reserve(discarded_bytes(user), &discarded);
+	error = segpool_sys_book(discarded_bytes(user), &discarded);
 	if (error) {
 		segpool_sys_unmap(regions, regions_bytes(user));
 		return error;

@@ -47,8 +47,9 @@ static void mark_discarded(const struct pages *pages, bool discarded)
 	}
 }
 
+/* Where the program has locked its memory, and the kernel is older than 5.18, nothing goes. */
 static int discard_locked(const struct segpool *pool, struct segpool_user_region *region,
-			  const struct segpool_range *range)
+			  const struct segpool_range *range, uint32_t *reason)
 {
 	struct segpool_user *user = pool->user;
 	struct pages pages = pages_of(user, region, range);
@@ -61,17 +62,21 @@ static int discard_locked(const struct segpool *pool, struct segpool_user_region
 				  range->length);
 	pthread_mutex_lock(&user->lock);
 	region->busy = false;
-	if (!error) {
-		mark_discarded(&pages, true);
-		region->pages -= nr;
-		region->present = false;
-		user->physical -= nr;
+	region->present = false;
+	if (error) {
+		segpool_user_moved(user);
+		*reason = SEGPOOL_REASON_SYSTEM;
+		return -ENOMEM;
 	}
+	mark_discarded(&pages, true);
+	region->pages -= nr;
+	user->physical -= nr;
 	segpool_user_changed(user);
-	return error;
+	return 0;
 }
 
-int segpool_user_discard(const struct segpool *pool, const struct segpool_range *range)
+int segpool_user_discard(const struct segpool *pool, const struct segpool_range *range,
+			 uint32_t *reason)
 {
 	struct segpool_user *user = pool->user;
 	struct segpool_user_region *region;
@@ -81,24 +86,17 @@ int segpool_user_discard(const struct segpool *pool, const struct segpool_range 
 	region = segpool_user_settled(user, range->handle);
 	error = segpool_user_check_active(region, range->handle);
 	if (!error)
-		error = discard_locked(pool, region, range);
+		error = discard_locked(pool, region, range, reason);
 	pthread_mutex_unlock(&user->lock);
 	return error;
 }
 
-/* What was missing goes again, and nothing else. */
-static void give_discarded(const struct segpool *pool, uint32_t index, const struct pages *pages)
-{
-	uint32_t page;
-
-	for (page = pages->first; page < pages->end; page++)
-		if (is_discarded(pages, page))
-			segpool_user_give(pool, index, (uint64_t)page * SEGPOOL_PAGE, SEGPOOL_PAGE);
-}
-
-/* With the budget in hand. */
+/*
+ * With the budget in hand. Where the system has not all of them, some may have come: they are
+ * like those that a touch has brought, since nobody can tell these from those.
+ */
 static int bring_range(const struct segpool *pool, struct segpool_user_region *region,
-		       const struct segpool_range *range, const struct pages *pages)
+		       const struct segpool_range *range)
 {
 	uint32_t index = segpool_user_index(pool->user, region);
 	struct segpool_user *user = pool->user;
@@ -107,8 +105,6 @@ static int bring_range(const struct segpool *pool, struct segpool_user_region *r
 	region->busy = true;
 	pthread_mutex_unlock(&user->lock);
 	error = segpool_user_bring(pool, index, range->offset, range->length);
-	if (error)
-		give_discarded(pool, index, pages);
 	pthread_mutex_lock(&user->lock);
 	region->busy = false;
 	return error;
@@ -116,7 +112,8 @@ static int bring_range(const struct segpool *pool, struct segpool_user_region *r
 
 /* -EAGAIN: the lock was let go, look at the region again. */
 static int populate_locked(const struct segpool *pool, struct segpool_user_region *region,
-			   const struct segpool_range *range, uint32_t *reason)
+			   const struct segpool_range *range, uint32_t *failures,
+			   uint32_t *reason)
 {
 	struct segpool_user *user = pool->user;
 	struct pages pages = pages_of(user, region, range);
@@ -126,12 +123,12 @@ static int populate_locked(const struct segpool *pool, struct segpool_user_regio
 	*reason = SEGPOOL_REASON_PHYSICAL;
 	if (nr && user->physical + nr > segpool_user_budget(user))
 		return -ENOMEM;
-	error = nr ? segpool_user_make_room(pool, nr) : 0;
+	error = nr ? segpool_user_make_room(pool, nr, failures) : 0;
 	if (error)
 		return error;
 	segpool_user_use_pages(user, nr);
 	if (!region->present)
-		error = bring_range(pool, region, range, &pages);
+		error = bring_range(pool, region, range);
 	if (error) {
 		*reason = SEGPOOL_REASON_SYSTEM;
 		user->physical -= nr;
@@ -151,13 +148,14 @@ static int try_populate(const struct segpool *pool, const struct segpool_range *
 			uint32_t *reason)
 {
 	struct segpool_user_region *region;
+	uint32_t failures = 0;
 	int error;
 
 	do {
 		region = segpool_user_settled(pool->user, range->handle);
 		error = segpool_user_check_active(region, range->handle);
 		if (!error)
-			error = populate_locked(pool, region, range, reason);
+			error = populate_locked(pool, region, range, &failures, reason);
 	} while (error == -EAGAIN);
 	return error;
 }

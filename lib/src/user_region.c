@@ -31,6 +31,12 @@ int segpool_user_check_active(const struct segpool_user_region *region, uint64_t
 	return region->state == SEGPOOL_ACTIVE ? 0 : -EALREADY;
 }
 
+/* 0 is no generation. */
+uint32_t segpool_user_generation_after(uint32_t generation)
+{
+	return generation + 1 ? generation + 1 : 1;
+}
+
 /* Was it released under that handle, and has nobody had it since? */
 int segpool_user_check_freed(const struct segpool_user_region *region, uint64_t handle)
 {
@@ -41,8 +47,10 @@ int segpool_user_check_freed(const struct segpool_user_region *region, uint64_t 
 	if (region->generation == generation)
 		return region->state == SEGPOOL_FREED ? 0 : -EBUSY;
 	/* Whoever was faster has it. */
-	return region->generation == generation + 1 && region->state == SEGPOOL_ACTIVE ? -EBUSY :
-											 -ESTALE;
+	if (region->generation == segpool_user_generation_after(generation) &&
+	    region->state == SEGPOOL_ACTIVE)
+		return -EBUSY;
+	return -ESTALE;
 }
 
 static void list_append(struct segpool_user *user, struct segpool_user_list *list, uint32_t index)
@@ -132,18 +140,25 @@ uint32_t segpool_user_waiting(const struct segpool_user *user, uint32_t class_in
 /*
  * The first of @nr neighbouring released regions, or SEGPOOL_NO_REGION. It looks at all
  * carved regions: neighbours are for buffers larger than a region, which are few.
+ * @leaving: set where the pages of some are leaving, so that it takes another moment.
  */
-uint32_t segpool_user_run(const struct segpool_user *user, uint32_t nr)
+uint32_t segpool_user_run(const struct segpool_user *user, uint32_t nr, bool *leaving)
 {
-	uint32_t i, length = 0;
+	const struct segpool_user_region *region;
+	uint32_t i, length = 0, nr_leaving = 0;
 
-	for (i = 0; i < user->carved; i++) {
-		length = user->regions[i].state == SEGPOOL_FREED && !user->regions[i].busy ?
-			 length + 1 : 0;
-		if (length == nr)
-			return i + 1 - nr;
+	for (i = 0; i < user->carved && length < nr; i++) {
+		region = &user->regions[i];
+		if (region->state != SEGPOOL_FREED || (region->busy && !region->leaving)) {
+			length = 0;
+			nr_leaving = 0;
+			continue;
+		}
+		length++;
+		nr_leaving += region->leaving;
 	}
-	return SEGPOOL_NO_REGION;
+	*leaving = nr_leaving;
+	return length == nr ? i - nr : SEGPOOL_NO_REGION;
 }
 
 /* It is released. Its pages are gone or retained. */

@@ -32,14 +32,13 @@ static void release(const struct segpool *pool, struct segpool_user_region *regi
 					  user->region_size);
 		pthread_mutex_lock(&user->lock);
 		region->busy = false;
-		if (!error) {
-			region->pages = 0;
-			region->present = false;
-			user->physical -= pages;
-		} else {
+		region->present = false;
+		if (error)
+			/* Who knows which of them are there. */
 			segpool_user_use_pages(user, user->region_pages - pages);
-			region->pages = user->region_pages;
-		}
+		else
+			user->physical -= pages;
+		region->pages = error ? user->region_pages : 0;
 	}
 	segpool_user_retain_pages(user, region->pages);
 	region->since = segpool_user_now_ms();

@@ -17,6 +17,7 @@
  * @handle: with REUSE: the one that it may be; otherwise 0.
  * @first: index of the first, once admitted.
  * @carved: they are new.
+ * @failures: see segpool_user_make_room().
  * @reason: why it was refused.
  */
 struct unit {
@@ -25,6 +26,7 @@ struct unit {
 	uint64_t handle;
 	uint32_t first;
 	bool carved;
+	uint32_t failures;
 	uint32_t reason;
 };
 
@@ -46,25 +48,45 @@ static bool found(const struct unit *unit)
 	return unit->first != SEGPOOL_NO_REGION;
 }
 
-/* The order of taking: released by the class, new, released by another class. */
-static bool find_regions(struct unit *unit)
+/* Released by the class, or neighbours of whatever class. @leaving: in a moment. */
+static void find_released(struct unit *unit, bool *leaving)
 {
 	const struct segpool_user *user = unit->pool->user;
+
+	if (unit->nr > 1) {
+		unit->first = segpool_user_run(user, unit->nr, leaving);
+	} else {
+		unit->first = segpool_user_waiting(user, unit->class_index);
+		*leaving = !found(unit) && user->classes[unit->class_index].nr_leaving;
+	}
+}
+
+/*
+ * The order of taking: released by the class, new, released by another class. Regions whose
+ * pages are leaving wait in a moment: new ones would be there for ever.
+ */
+static int find_regions(struct unit *unit)
+{
+	const struct segpool_user *user = unit->pool->user;
+	bool leaving;
 	uint32_t i;
 
 	unit->carved = false;
-	unit->first = unit->nr > 1 ? segpool_user_run(user, unit->nr) :
-				     segpool_user_waiting(user, unit->class_index);
+	find_released(unit, &leaving);
+	if (leaving)
+		return -EAGAIN;
 	if (found(unit))
-		return true;
+		return 0;
 	if (uncarved(user) >= unit->nr) {
 		unit->carved = true;
 		unit->first = user->carved;
-		return true;
+		return 0;
 	}
 	for (i = 0; i < user->nr_classes && unit->nr == 1 && !found(unit); i++)
 		unit->first = segpool_user_waiting(user, i);
-	return found(unit);
+	if (found(unit))
+		return 0;
+	return unit->nr == 1 && user->nr_leaving ? -EAGAIN : -ENOMEM;
 }
 
 static int find_named(struct unit *unit)
@@ -100,7 +122,6 @@ static void carve(struct unit *unit)
 		region = &user->regions[user->carved];
 		region->state = SEGPOOL_FREED;
 		region->class_index = (uint8_t)unit->class_index;
-		user->classes[unit->class_index].nr_freed++;
 		segpool_user_count(user, unit->class_index, SEGPOOL_C_NEW_REGIONS,
 				   SEGPOOL_CC_NEW_REGIONS);
 	}
@@ -116,8 +137,10 @@ static void claim(struct unit *unit)
 	if (unit->carved)
 		carve(unit);
 	for (; region < &user->regions[unit->first + unit->nr]; region++) {
-		if (!unit->carved)
+		if (!unit->carved) {
 			segpool_user_dequeue(user, region);
+			user->classes[region->class_index].nr_freed--;
+		}
 		region->busy = true;
 	}
 }
@@ -128,39 +151,33 @@ static int refuse(struct unit *unit, uint32_t reason)
 	return -ENOMEM;
 }
 
-/* -EAGAIN: something has changed meanwhile, look again. */
+/* -EAGAIN: the lock was let go, look again. */
 static int try_admit(struct unit *unit)
 {
 	struct segpool_user *user = unit->pool->user;
-	bool fits = user->physical + unit_pages(unit) <= segpool_user_budget(user);
-	int error;
+	int error = unit->handle ? find_named(unit) : find_regions(unit);
 
-	if (unit->handle) {
-		error = find_named(unit);
-		if (error)
-			return error;
-	} else if (!find_regions(unit)) {
-		if (!user->nr_leaving)
-			return refuse(unit, SEGPOOL_REASON_VIRTUAL);
-		/* The regions will be there in a moment. */
+	if (error == -EAGAIN)
 		segpool_user_settle(user);
-		return -EAGAIN;
-	}
+	if (error == -ENOMEM)
+		return refuse(unit, SEGPOOL_REASON_VIRTUAL);
+	if (error)
+		return error;
 	/* Not even with all that is retained: then nothing is given back for it. */
-	if (!fits)
+	if (user->physical + unit_pages(unit) > segpool_user_budget(user))
 		return refuse(unit, SEGPOOL_REASON_PHYSICAL);
-	error = segpool_user_make_room(unit->pool, unit_pages(unit) - retained_in(unit));
+	error = segpool_user_make_room(unit->pool, unit_pages(unit) - retained_in(unit),
+				       &unit->failures);
 	if (error)
 		return error == -ENOMEM ? refuse(unit, SEGPOOL_REASON_PHYSICAL) : error;
 	claim(unit);
 	return 0;
 }
 
-/* What a region of the unit still lacks. */
-static bool lacks(const struct unit *unit, const struct segpool_user_region *region)
+/* May there be something in its pages that a request for zeroes must not see? */
+static bool needs_clearing(const struct unit *unit)
 {
-	return (unit->flags & SEGPOOL_POPULATE && !region->present) ||
-	       (unit->flags & SEGPOOL_ZERO && region->pages);
+	return unit->flags & SEGPOOL_ZERO && !unit->carved;
 }
 
 static bool unit_lacks(const struct unit *unit)
@@ -168,38 +185,66 @@ static bool unit_lacks(const struct unit *unit)
 	const struct segpool_user *user = unit->pool->user;
 	uint32_t i;
 
-	for (i = 0; i < unit->nr; i++)
-		if (lacks(unit, &user->regions[unit->first + i]))
+	if (needs_clearing(unit))
+		return true;
+	for (i = unit->first; i < unit->first + unit->nr; i++)
+		if (!user->regions[i].allowed ||
+		    (unit->flags & SEGPOOL_POPULATE && !user->regions[i].present))
 			return true;
 	return false;
 }
 
-/* Zeroes in pages that had something: written where the pages are wanted, otherwise as they come. */
-static void clear(const struct unit *unit, uint32_t index)
+static void write_zeroes(const struct unit *unit, uint32_t index)
 {
 	const struct segpool_user *user = unit->pool->user;
 
-	if (!(unit->flags & SEGPOOL_POPULATE) &&
-	    !segpool_user_give(unit->pool, index, 0, user->region_size))
-		return;
 	memset(unit->pool->base + index * user->region_size, 0, (size_t)user->region_size);
 }
 
-/* Without the lock: the regions are busy. */
+/* Pages that are there and wanted are written to, others go: who touches them finds zeroes. */
+static void clear(const struct unit *unit, uint32_t index)
+{
+	struct segpool_user *user = unit->pool->user;
+	struct segpool_user_region *region = &user->regions[index];
+
+	if ((unit->flags & SEGPOOL_POPULATE && region->present) ||
+	    segpool_user_give(unit->pool, index, 0, user->region_size)) {
+		write_zeroes(unit, index);
+		return;
+	}
+	region->present = false;
+	region->pages = 0;
+}
+
+static int prepare_region(const struct unit *unit, uint32_t index)
+{
+	struct segpool_user *user = unit->pool->user;
+	struct segpool_user_region *region = &user->regions[index];
+	int error;
+
+	if (!region->allowed) {
+		error = segpool_user_allow(unit->pool, index, user->region_size);
+		if (error)
+			return error;
+		region->allowed = true;
+	}
+	if (needs_clearing(unit))
+		clear(unit, index);
+	if (!(unit->flags & SEGPOOL_POPULATE) || region->present)
+		return 0;
+	error = segpool_user_bring(unit->pool, index, 0, user->region_size);
+	region->present = !error;
+	return error;
+}
+
+/* Without the lock: the regions are busy, and so nobody else's. */
 static int prepare(const struct unit *unit)
 {
-	const struct segpool_user *user = unit->pool->user;
-	const struct segpool_user_region *region;
-	uint32_t index;
+	uint32_t i;
 	int error = 0;
 
-	for (index = unit->first; !error && index < unit->first + unit->nr; index++) {
-		region = &user->regions[index];
-		if (unit->flags & SEGPOOL_POPULATE && !region->present)
-			error = segpool_user_bring(unit->pool, index, 0, user->region_size);
-		if (!error && unit->flags & SEGPOOL_ZERO && region->pages)
-			clear(unit, index);
-	}
+	for (i = 0; !error && i < unit->nr; i++)
+		error = prepare_region(unit, unit->first + i);
 	return error;
 }
 
@@ -229,23 +274,20 @@ static void hand_out(struct unit *unit, uint32_t index, struct segpool_region *r
 	user->events[SEGPOOL_C_ZEROED_PAGES] +=
 		(unit->flags & SEGPOOL_ZERO) ? user->region_pages : user->region_pages - retained;
 
-	user->classes[region->class_index].nr_freed--;
 	queue->nr_active++;
 	region->class_index = (uint8_t)unit->class_index;
 	region->state = SEGPOOL_ACTIVE;
 	region->pages = user->region_pages;
 	memset(user->discarded + index * words, 0, words * sizeof(*user->discarded));
-	/* 0 is no generation. */
-	if (!++region->generation)
-		region->generation = 1;
+	region->generation = segpool_user_generation_after(region->generation);
 	result->handle = (uint64_t)region->generation << 32 | index;
 }
 
 /*
- * The system had no page: all goes back. New regions wait as released ones, and count so.
- * Where the retained pages of the others could not be given back (@given), they are retained.
+ * The system had no page: all goes back, and what was retained with a region stays with it. New
+ * regions wait as released ones, and count so.
  */
-static void put_back(struct unit *unit, bool given)
+static void put_back(struct unit *unit)
 {
 	struct segpool_user *user = unit->pool->user;
 	struct segpool_user_region *region;
@@ -254,11 +296,10 @@ static void put_back(struct unit *unit, bool given)
 	user->physical -= unit_pages(unit);
 	for (i = unit->first; i < unit->first + unit->nr; i++) {
 		region = &user->regions[i];
-		region->present = false;
 		region->busy = false;
-		if (given)
-			region->pages = 0;
+		region->since = segpool_user_now_ms();
 		user->retained += region->pages;
+		user->classes[region->class_index].nr_freed++;
 		segpool_user_enqueue(user, region);
 		if (unit->carved)
 			segpool_user_count(user, region->class_index, SEGPOOL_C_RELEASED_REGIONS,
@@ -266,12 +307,21 @@ static void put_back(struct unit *unit, bool given)
 	}
 }
 
+/* Pages that a request got, and then did not: the others are retained, or were never there. */
+static void give_half_done(const struct unit *unit)
+{
+	const struct segpool_user *user = unit->pool->user;
+	uint32_t i;
+
+	for (i = unit->first; i < unit->first + unit->nr; i++)
+		if (!user->regions[i].pages)
+			segpool_user_give(unit->pool, i, 0, user->region_size);
+}
+
 /* After admission: the regions get their pages and their owner. */
 static int complete(struct unit *unit, struct segpool_region *results)
 {
 	struct segpool_user *user = unit->pool->user;
-	struct segpool_user_region *region;
-	bool given = false;
 	int error = 0;
 	uint32_t i;
 
@@ -279,27 +329,21 @@ static int complete(struct unit *unit, struct segpool_region *results)
 		pthread_mutex_unlock(&user->lock);
 		error = prepare(unit);
 		if (error)
-			given = !segpool_user_give(unit->pool, unit->first, 0,
-						   unit->nr * user->region_size);
+			give_half_done(unit);
 		pthread_mutex_lock(&user->lock);
 	}
 	if (error) {
-		put_back(unit, given);
+		put_back(unit);
 		segpool_user_changed(user);
 		return refuse(unit, SEGPOOL_REASON_SYSTEM);
 	}
 	for (i = 0; i < unit->nr; i++) {
-		region = &user->regions[unit->first + i];
-		if (unit->flags & SEGPOOL_POPULATE)
-			region->present = true;
-		else if (unit->flags & SEGPOOL_ZERO && region->pages)
-			region->present = false;
 		hand_out(unit, unit->first + i, &results[i]);
-		region->busy = false;
+		user->regions[unit->first + i].busy = false;
 	}
-	/* Only who wants one of these by its handle waits for them. */
-	if (user->sleepers)
-		segpool_user_changed(user);
+	/* Somebody may want one of these by its handle. */
+	if (user->settlers)
+		segpool_user_moved(user);
 	return 0;
 }
 

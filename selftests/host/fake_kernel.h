@@ -89,12 +89,46 @@ int segpool_sys_unmap(void *base, uint64_t length)
 	return munmap(base, 4096);
 }
 
-/* --- of the backend "user", which none of these tests takes --- */
+/* --- of the backend "user" and of segments, which none of these tests takes --- */
+
+int segpool_sys_barrier_register(void)
+{
+	abort();
+}
+
+void segpool_sys_barrier(void)
+{
+	abort();
+}
+
+void segpool_sys_yield(void)
+{
+	abort();
+}
 
 int segpool_sys_reserve(uint64_t length, void **base)
 {
 	(void)length;
 	(void)base;
+	abort();
+}
+
+int segpool_sys_allow(void *start, uint64_t length)
+{
+	(void)start;
+	(void)length;
+	abort();
+}
+
+int segpool_sys_book(uint64_t length, void **base)
+{
+	(void)length;
+	(void)base;
+	abort();
+}
+
+uint64_t segpool_sys_page(void)
+{
 	abort();
 }
 

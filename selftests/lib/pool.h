@@ -55,6 +55,18 @@ static SP_UNUSED bool can(const struct segpool *pool, uint32_t what)
 	return (segpool_capabilities(pool) & what) == what;
 }
 
+/*
+ * Number of pages that are there. Plain memory is no secret to the page map, and up to Linux 6.1
+ * move_pages() takes what is missing there for a mistake.
+ */
+static SP_UNUSED long present(const char *start, size_t length)
+{
+	if (BACKEND == SEGPOOL_BACKEND_USER)
+		return sp_present_in_file("/proc/self/pagemap", sizeof(uint64_t), start, length,
+					  NULL);
+	return sp_present(start, length, NULL);
+}
+
 static SP_UNUSED uint64_t counter(struct segpool *pool, enum segpool_counter which)
 {
 	uint64_t values[SEGPOOL_NR_COUNTERS] = { 0 };

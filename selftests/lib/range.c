@@ -32,12 +32,12 @@ TEST_F(range, discard_and_populate)
 	};
 
 	EXPECT_EQ(0, segpool_discard(self->pool, ranges, 2, 0));
-	EXPECT_EQ(7, sp_present(self->memory, REGION, NULL));
+	EXPECT_EQ(7, present(self->memory, REGION));
 	EXPECT_EQ(7 * SP_PAGE, counter(self->pool, SEGPOOL_C_PHYSICAL_BYTES));
 	EXPECT_EQ(can(self->pool, SEGPOOL_CAN_MOVE_PAGES) ? 9 * SP_PAGE : 0,
 		  counter(self->pool, SEGPOOL_C_RETAINED_BYTES));
 	EXPECT_EQ(0, segpool_populate(self->pool, ranges, 2, SEGPOOL_ZERO, 0));
-	EXPECT_EQ(16, sp_present(self->memory, REGION, NULL));
+	EXPECT_EQ(16, present(self->memory, REGION));
 	EXPECT_EQ(0, sp_pattern_check(self->memory, SP_PAGE, 3));
 	EXPECT_TRUE(sp_is_zero(self->memory + SP_PAGE, SP_PAGE));
 	EXPECT_TRUE(sp_is_zero(self->memory + 8 * SP_PAGE, 8 * SP_PAGE));
@@ -66,7 +66,7 @@ TEST_F(range, each_range_has_its_error)
 	EXPECT_EQ(-EINVAL, ranges[4].error);
 	EXPECT_EQ(-ENOENT, ranges[5].error);
 	EXPECT_EQ(0, ranges[6].error);
-	EXPECT_EQ(14, sp_present(self->memory, REGION, NULL));
+	EXPECT_EQ(14, present(self->memory, REGION));
 	EXPECT_EQ(0, segpool_region_free(self->pool, handle, 0));
 	EXPECT_EQ(-EALREADY, segpool_discard(self->pool, ranges, 1, 0));
 	EXPECT_EQ(-EALREADY, segpool_populate(self->pool, ranges, 1, 0, 0));

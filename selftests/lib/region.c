@@ -34,7 +34,7 @@ TEST_F(region, take_release_take_again)
 	EXPECT_NE(given[0].offset, given[1].offset);
 	memory = segpool_region_address(self->pool, given[1].handle);
 	EXPECT_EQ((char *)segpool_base(self->pool) + given[1].offset, memory);
-	EXPECT_EQ(REGION / SP_PAGE, (size_t)sp_present(memory, REGION, NULL));
+	EXPECT_EQ(REGION / SP_PAGE, (size_t)present(memory, REGION));
 	EXPECT_TRUE(sp_is_zero(memory, REGION));
 	sp_pattern_write(memory, REGION, 1);
 

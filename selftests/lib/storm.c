@@ -17,6 +17,7 @@
 
 struct storm {
 	struct segpool *pool;
+	pthread_barrier_t start;
 	_Atomic int running;
 	_Atomic unsigned long bad;
 	_Atomic unsigned long refused;
@@ -62,7 +63,8 @@ static void check_patterns(struct worker *worker, unsigned int held)
 
 static void take(struct worker *worker)
 {
-	uint32_t flags = sp_random(&worker->random) % 4, zero = flags & SEGPOOL_ZERO, i;
+	uint32_t zero = sp_random(&worker->random) % 2 ? SEGPOOL_ZERO : 0, i;
+	uint32_t flags = SEGPOOL_POPULATE | zero;
 	unsigned int held = worker->nr;
 	int got;
 
@@ -85,6 +87,39 @@ static void take(struct worker *worker)
 			complain(worker->storm, "not zeroed: page", i);
 	for (i = 0; i < REGION / SP_PAGE; i++)
 		write_pattern(worker, held, i);
+}
+
+/* Neighbours, and all of them released again in one call. */
+static void take_neighbours(struct worker *worker)
+{
+	struct segpool_free_entry entries[3] = { 0 };
+	struct segpool_region regions[3];
+	unsigned int i, page, nr = 2 + sp_random(&worker->random) % 2;
+	volatile uint64_t *word;
+	int got;
+
+	got = segpool_region_alloc(worker->storm->pool, 2, SEGPOOL_CONTIGUOUS | SEGPOOL_POPULATE, 0,
+				   regions, nr);
+	if (got < 0) {
+		if (got != -ENOMEM)
+			complain(worker->storm, "alloc of neighbours", got);
+		return;
+	}
+	for (i = 0; i < nr; i++) {
+		if (regions[i].offset != regions[0].offset + i * REGION)
+			complain(worker->storm, "no neighbours", i);
+		entries[i].handle = regions[i].handle;
+	}
+	word = (void *)((char *)segpool_base(worker->storm->pool) + regions[0].offset);
+	for (page = 0; page < nr * (REGION / SP_PAGE); page++)
+		word[page * (SP_PAGE / 8)] = worker->owner + page;
+	sched_yield();
+	for (page = 0; page < nr * (REGION / SP_PAGE); page++)
+		if (word[page * (SP_PAGE / 8)] != worker->owner + page)
+			complain(worker->storm, "somebody else wrote to neighbouring page", page);
+	got = segpool_region_free_batch(worker->storm->pool, entries, nr, 0);
+	if (got)
+		complain(worker->storm, "free of neighbours", got);
 }
 
 static void give(struct worker *worker)
@@ -165,8 +200,9 @@ static void *work(void *argument)
 	struct worker *worker = argument;
 	unsigned int i;
 
+	pthread_barrier_wait(&worker->storm->start);
 	for (i = 0; i < ROUNDS; i++) {
-		switch (sp_random(&worker->random) % 8) {
+		switch (sp_random(&worker->random) % 9) {
 		case 0:
 		case 1:
 		case 2:
@@ -181,6 +217,9 @@ static void *work(void *argument)
 			break;
 		case 6:
 			split(worker);
+			break;
+		case 7:
+			take_neighbours(worker);
 			break;
 		default:
 			if (worker->nr)
@@ -215,6 +254,10 @@ static void *watch(void *argument)
 		limits.retain_age_ms = i % 3;
 		if (segpool_set_budget(storm->pool, SEGPOOL_SET_RETAIN | SEGPOOL_SET_AGE, &limits))
 			complain(storm, "set_budget", 0);
+		/* Nobody else changes it: from here on it holds. */
+		if (segpool_stat(storm->pool, values, SEGPOOL_NR_COUNTERS) < 0 ||
+		    values[SEGPOOL_C_RETAINED_BYTES] > limits.retain_limit)
+			complain(storm, "above the new limit", values[SEGPOOL_C_RETAINED_BYTES]);
 		if (i % 4 == 0 && segpool_trim_retained(storm->pool, REGION, NULL))
 			complain(storm, "trim", 0);
 		usleep(200);
@@ -229,6 +272,7 @@ TEST(owners_and_numbers)
 	pthread_t threads[THREADS], watcher;
 	int i;
 
+	ASSERT_EQ(0, pthread_barrier_init(&storm.start, NULL, THREADS));
 	ASSERT_EQ(0, small_pool(&storm.pool));
 	ASSERT_EQ(0, set_physical(storm.pool, BACKED * REGION));
 	for (i = 0; i < THREADS; i++) {
@@ -254,7 +298,67 @@ TEST(owners_and_numbers)
 		  counter(storm.pool, SEGPOOL_C_REGIONS_FREED));
 	EXPECT_EQ(0, segpool_trim_retained(storm.pool, 0, NULL));
 	EXPECT_EQ(0, counter(storm.pool, SEGPOOL_C_RETAINED_BYTES));
+	EXPECT_EQ(0, present(segpool_base(storm.pool), segpool_reservation(storm.pool)));
 	segpool_close(storm.pool);
+	pthread_barrier_destroy(&storm.start);
+}
+
+static void *take_and_give(void *argument)
+{
+	struct worker *worker = argument;
+	struct segpool_region region;
+	unsigned int i;
+
+	pthread_barrier_wait(&worker->storm->start);
+	for (i = 0; i < ROUNDS; i++) {
+		if (segpool_region_alloc(worker->storm->pool, i % CLASSES, SEGPOOL_POPULATE, 0,
+					 &region, 1) != 1)
+			complain(worker->storm, "refused for reason", segpool_last_reason());
+		else if (segpool_region_free(worker->storm->pool, region.handle,
+					     i % 5 ? SEGPOOL_LAZY : SEGPOOL_NOW))
+			complain(worker->storm, "free", i);
+	}
+	worker->storm->running--;
+	return NULL;
+}
+
+static void *trim(void *argument)
+{
+	struct storm *storm = argument;
+
+	while (storm->running) {
+		segpool_trim_retained(storm->pool, 0, NULL);
+		usleep(100);
+	}
+	return NULL;
+}
+
+/* As many regions as threads, and memory for as many: there is one for each, whatever the others do. */
+TEST(room_for_all)
+{
+	struct storm storm = { .running = THREADS };
+	struct segpool_limits limits = { .virtual_budget = THREADS * REGION };
+	struct worker workers[THREADS];
+	pthread_t threads[THREADS], trimmer;
+	int i;
+
+	ASSERT_EQ(0, pthread_barrier_init(&storm.start, NULL, THREADS));
+	ASSERT_EQ(0, small_pool(&storm.pool));
+	ASSERT_EQ(0, segpool_set_budget(storm.pool, SEGPOOL_SET_VIRTUAL, &limits));
+	ASSERT_EQ(0, set_physical(storm.pool, THREADS * REGION));
+	for (i = 0; i < THREADS; i++) {
+		workers[i] = (struct worker){ .storm = &storm };
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, take_and_give, &workers[i]));
+	}
+	ASSERT_EQ(0, pthread_create(&trimmer, NULL, trim, &storm));
+	for (i = 0; i < THREADS; i++)
+		ASSERT_EQ(0, pthread_join(threads[i], NULL));
+	ASSERT_EQ(0, pthread_join(trimmer, NULL));
+	EXPECT_EQ(0, storm.bad)
+		TH_LOG("%lu times, first %s", storm.bad, storm.first);
+	EXPECT_EQ(0, counter(storm.pool, SEGPOOL_C_PHYSICAL_BYTES));
+	segpool_close(storm.pool);
+	pthread_barrier_destroy(&storm.start);
 }
 
 TEST_HARNESS_MAIN

@@ -41,7 +41,7 @@ TEST_F(memory, a_region_counts_whole)
 
 	ASSERT_EQ(1, segpool_region_alloc(self->pool, 0, 0, 0, self->regions + 1, 1));
 	second = segpool_region_address(self->pool, self->regions[1].handle);
-	EXPECT_EQ(0, sp_present(second, REGION, NULL));
+	EXPECT_EQ(0, present(second, REGION));
 	EXPECT_EQ(2 * REGION, counter(self->pool, SEGPOOL_C_PHYSICAL_BYTES));
 	EXPECT_EQ(2 * PAGES, counter(self->pool, SEGPOOL_C_SYSTEM_PAGES));
 	EXPECT_TRUE(sp_is_zero(second, REGION));
@@ -55,7 +55,7 @@ TEST_F(memory, retained_pages_stay_in_their_region)
 	EXPECT_EQ(0, counter(self->pool, SEGPOOL_C_PHYSICAL_BYTES));
 	EXPECT_EQ(REGION, counter(self->pool, SEGPOOL_C_RETAINED_BYTES));
 	EXPECT_EQ(1, counter(self->pool, SEGPOOL_C_KEPT_REGIONS));
-	EXPECT_EQ(PAGES, sp_present(self->memory, REGION, NULL));
+	EXPECT_EQ(PAGES, present(self->memory, REGION));
 	ASSERT_EQ(1, segpool_region_alloc(self->pool, 1, SEGPOOL_POPULATE, 0, self->regions, 1));
 	EXPECT_EQ(SEGPOOL_REGION_NEW, self->regions[0].flags);
 	ASSERT_EQ(1, segpool_region_alloc(self->pool, 0, SEGPOOL_POPULATE, 0, self->regions, 1));
@@ -71,19 +71,19 @@ TEST_F(memory, zeroes)
 	ASSERT_EQ(0, segpool_region_free(self->pool, self->regions[0].handle, SEGPOOL_LAZY));
 	ASSERT_EQ(1, segpool_region_alloc(self->pool, 0, SEGPOOL_ZERO | SEGPOOL_POPULATE, 0,
 					  self->regions, 1));
-	EXPECT_EQ(PAGES, sp_present(self->memory, REGION, NULL));
+	EXPECT_EQ(PAGES, present(self->memory, REGION));
 	EXPECT_TRUE(sp_is_zero(self->memory, REGION));
 	sp_pattern_write(self->memory, REGION, 6);
 	ASSERT_EQ(0, segpool_region_free(self->pool, self->regions[0].handle, 0));
 	ASSERT_EQ(1, segpool_region_alloc(self->pool, 0, SEGPOOL_ZERO, 0, self->regions, 1));
-	EXPECT_EQ(0, sp_present(self->memory, REGION, NULL));
+	EXPECT_EQ(0, present(self->memory, REGION));
 	EXPECT_TRUE(sp_is_zero(self->memory, REGION));
 	/* What was never there is brought when it is asked for. */
 	ASSERT_EQ(0, segpool_region_free(self->pool, self->regions[0].handle, SEGPOOL_NOW));
 	ASSERT_EQ(1, segpool_region_alloc(self->pool, 0, 0, 0, self->regions, 1));
 	ASSERT_EQ(0, segpool_region_free(self->pool, self->regions[0].handle, 0));
 	ASSERT_EQ(1, segpool_region_alloc(self->pool, 0, SEGPOOL_POPULATE, 0, self->regions, 1));
-	EXPECT_EQ(PAGES, sp_present(self->memory, REGION, NULL));
+	EXPECT_EQ(PAGES, present(self->memory, REGION));
 }
 
 TEST_F(memory, release_now_and_beyond_the_limit)
@@ -93,7 +93,7 @@ TEST_F(memory, release_now_and_beyond_the_limit)
 	ASSERT_EQ(0, segpool_set_budget(self->pool, SEGPOOL_SET_RETAIN, &limits));
 	ASSERT_EQ(0, segpool_region_free(self->pool, self->regions[0].handle, 0));
 	EXPECT_EQ(0, counter(self->pool, SEGPOOL_C_RETAINED_BYTES));
-	EXPECT_EQ(0, sp_present(self->memory, REGION, NULL));
+	EXPECT_EQ(0, present(self->memory, REGION));
 	limits.retain_limit = REGION;
 	ASSERT_EQ(0, segpool_set_budget(self->pool, SEGPOOL_SET_RETAIN, &limits));
 	ASSERT_EQ(2, segpool_region_alloc(self->pool, 0, SEGPOOL_POPULATE, 0, self->regions, 2));
@@ -112,9 +112,9 @@ TEST_F(memory, ages)
 	ASSERT_EQ(0, segpool_region_free(self->pool, self->regions[0].handle, 0));
 	ASSERT_EQ(0, set_age(self->pool, 50));
 	usleep(60000);
-	EXPECT_EQ(PAGES, sp_present(self->memory, REGION, NULL));
+	EXPECT_EQ(PAGES, present(self->memory, REGION));
 	EXPECT_EQ(0, counter(self->pool, SEGPOOL_C_RETAINED_BYTES));
-	EXPECT_EQ(0, sp_present(self->memory, REGION, NULL));
+	EXPECT_EQ(0, present(self->memory, REGION));
 	EXPECT_EQ(PAGES, counter(self->pool, SEGPOOL_C_AGED_PAGES));
 	EXPECT_EQ(1, counter(self->pool, SEGPOOL_C_REGIONS_FREED));
 	ASSERT_EQ(0, set_age(self->pool, SEGPOOL_MAX_AGE_MS));
@@ -139,7 +139,7 @@ TEST_F(memory, retained_pages_make_room)
 	EXPECT_EQ((BACKED - 3) * REGION, counter(self->pool, SEGPOOL_C_RETAINED_BYTES));
 	EXPECT_EQ(3 * REGION, counter(self->pool, SEGPOOL_C_PHYSICAL_BYTES));
 	/* The oldest. */
-	EXPECT_EQ(0, sp_present(self->memory, REGION, NULL));
+	EXPECT_EQ(0, present(self->memory, REGION));
 	/* Of its own class the request takes what was kept last, and nothing has to go. */
 	ASSERT_EQ(1, segpool_region_alloc(self->pool, 0, SEGPOOL_POPULATE, 0, self->regions, 1));
 	EXPECT_EQ((BACKED - 1) * REGION, self->regions[0].offset);
@@ -154,18 +154,18 @@ TEST_F(memory, discarded_pages)
 
 	ASSERT_EQ(0, segpool_discard(self->pool, &range, 1, 0));
 	ASSERT_EQ(0, segpool_discard(self->pool, &range, 1, 0));
-	EXPECT_EQ(PAGES - 2, sp_present(self->memory, REGION, NULL));
+	EXPECT_EQ(PAGES - 2, present(self->memory, REGION));
 	EXPECT_EQ(REGION - 2 * SP_PAGE, counter(self->pool, SEGPOOL_C_PHYSICAL_BYTES));
 	range.length = SP_PAGE;
 	ASSERT_EQ(0, segpool_populate(self->pool, &range, 1, 0, 0));
 	ASSERT_EQ(0, segpool_populate(self->pool, &range, 1, 0, 0));
 	EXPECT_EQ(REGION - SP_PAGE, counter(self->pool, SEGPOOL_C_PHYSICAL_BYTES));
-	EXPECT_EQ(PAGES - 1, sp_present(self->memory, REGION, NULL));
+	EXPECT_EQ(PAGES - 1, present(self->memory, REGION));
 	EXPECT_EQ(0, sp_pattern_check(self->memory, SP_PAGE, 5));
 	ASSERT_EQ(0, segpool_region_free(self->pool, range.handle, 0));
 	EXPECT_EQ(0, counter(self->pool, SEGPOOL_C_PHYSICAL_BYTES));
 	EXPECT_EQ(0, counter(self->pool, SEGPOOL_C_RETAINED_BYTES));
-	EXPECT_EQ(0, sp_present(self->memory, REGION, NULL));
+	EXPECT_EQ(0, present(self->memory, REGION));
 	ASSERT_EQ(1, segpool_region_alloc(self->pool, 0, 0, 0, self->regions, 1));
 	EXPECT_EQ(REGION, counter(self->pool, SEGPOOL_C_PHYSICAL_BYTES));
 }
@@ -178,10 +178,61 @@ TEST_F(memory, locked_memory)
 	if (mlock(self->memory, REGION))
 		SKIP(return, "mlock: %s", strerror(errno));
 	ASSERT_EQ(0, segpool_discard(self->pool, &range, 1, 0));
-	EXPECT_EQ(PAGES - 1, sp_present(self->memory, REGION, NULL));
+	EXPECT_EQ(PAGES - 1, present(self->memory, REGION));
 	ASSERT_EQ(0, segpool_region_free(self->pool, range.handle, SEGPOOL_NOW));
-	EXPECT_EQ(0, sp_present(self->memory, REGION, NULL));
+	EXPECT_EQ(0, present(self->memory, REGION));
 	EXPECT_EQ(0, counter(self->pool, SEGPOOL_C_PHYSICAL_BYTES));
+}
+
+/* Whoever touches what is not its own does no harm to the next who asks for zeroes. */
+TEST_F(memory, zeroes_after_a_wrong_touch)
+{
+	ASSERT_EQ(0, segpool_region_free(self->pool, self->regions[0].handle, SEGPOOL_NOW));
+	*self->memory = 9;
+	ASSERT_EQ(1, segpool_region_alloc(self->pool, 0, SEGPOOL_ZERO, 0, self->regions, 1));
+	EXPECT_TRUE(sp_is_zero(self->memory, REGION));
+	ASSERT_EQ(0, segpool_region_free(self->pool, self->regions[0].handle, SEGPOOL_NOW));
+	*self->memory = 9;
+	ASSERT_EQ(1, segpool_region_alloc(self->pool, 0, SEGPOOL_ZERO | SEGPOOL_POPULATE, 0,
+					  self->regions, 1));
+	EXPECT_EQ(PAGES, present(self->memory, REGION));
+	EXPECT_TRUE(sp_is_zero(self->memory, REGION));
+}
+
+/* What was given back is brought again where it is asked for. */
+TEST_F(memory, pages_come_back)
+{
+	ASSERT_EQ(0, segpool_region_free(self->pool, self->regions[0].handle, SEGPOOL_NOW));
+	ASSERT_EQ(1, segpool_region_alloc(self->pool, 0, SEGPOOL_POPULATE, 0, self->regions, 1));
+	EXPECT_EQ(PAGES, present(self->memory, REGION));
+	ASSERT_EQ(0, segpool_region_free(self->pool, self->regions[0].handle, 0));
+	ASSERT_EQ(0, segpool_trim_retained(self->pool, 0, NULL));
+	ASSERT_EQ(1, segpool_region_alloc(self->pool, 0, SEGPOOL_POPULATE, 0, self->regions, 1));
+	EXPECT_EQ(PAGES, present(self->memory, REGION));
+}
+
+/* A program that locks all that it will ever map locks what it is handed out, not what it reserves. */
+TEST_F(memory, all_memory_locked)
+{
+	struct segpool_options options;
+	struct segpool_region region;
+	struct segpool *pool;
+	char *memory;
+
+	if (mlockall(MCL_CURRENT | MCL_FUTURE))
+		SKIP(return, "mlockall: %s", strerror(errno));
+	segpool_options_init(&options);
+	options.backend = BACKEND;
+	options.reservation = SP_GIB;
+	ASSERT_EQ(0, segpool_open(&options, &pool));
+	EXPECT_EQ(0, present(segpool_base(pool), SP_GIB));
+	ASSERT_EQ(1, segpool_region_alloc(pool, 0, SEGPOOL_POPULATE, 0, &region, 1));
+	memory = segpool_region_address(pool, region.handle);
+	EXPECT_EQ(512, present(segpool_base(pool), SP_GIB));
+	ASSERT_EQ(0, segpool_region_free(pool, region.handle, SEGPOOL_NOW));
+	EXPECT_EQ(0, present(memory, 2 * SP_MIB));
+	segpool_close(pool);
+	munlockall();
 }
 
 /* No huge page of the system makes a region larger than it counts; in huge pools they may come. */
@@ -199,12 +250,12 @@ TEST_F(memory, huge_pages)
 	ASSERT_EQ(1, segpool_region_alloc(pool, 0, SEGPOOL_POPULATE, 0, &region, 1));
 	memory = segpool_region_address(pool, region.handle);
 	EXPECT_EQ(0, (uintptr_t)memory % (2 * SP_MIB));
-	EXPECT_EQ(512, sp_present(memory, 2 * SP_MIB, NULL));
+	EXPECT_EQ(512, present(memory, 2 * SP_MIB));
 	EXPECT_EQ(0, segpool_region_free(pool, region.handle, SEGPOOL_NOW));
-	EXPECT_EQ(0, sp_present(memory, 2 * SP_MIB, NULL));
+	EXPECT_EQ(0, present(memory, 2 * SP_MIB));
 	segpool_close(pool);
 	*self->memory = 1;
-	EXPECT_EQ(PAGES, sp_present(segpool_base(self->pool), REGIONS * REGION, NULL));
+	EXPECT_EQ(PAGES, present(segpool_base(self->pool), REGIONS * REGION));
 }
 
 TEST_HARNESS_MAIN

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Segments: the memory that segpool_alloc() hands out, pieces of regions.
+ *
+ * Each thread has a heap in each pool that it uses. A heap owns regions; a region serves one
+ * class, and whatever becomes of its segments is decided by its owner alone, without an atomic
+ * instruction. A thread that frees a segment of another heap's region leaves it in the region's
+ * remote list, and the owner takes it from there when it runs short.
+ *
+ * What is written down about a segment is outside of it, in an array with an entry for each
+ * possible segment of the reservation, of which only those in use cost memory.
+ *
+ * Locks: segments->lock, then a heap's. A heap's owner takes its own by two plain stores
+ * (segment_heap.c); who makes system calls for regions holds neither.
+ */
+#ifndef SEGPOOL_SEGMENT_H
+#define SEGPOOL_SEGMENT_H
+
+#include <pthread.h>
+
+#include "internal.h"
+
+#define SEGPOOL_NONE	UINT32_MAX
+
+/**
+ * struct segpool_segment - one segment
+ * @generation: odd while the program has it. The owner of its region alone counts, with each
+ *	alloc and each free, through all lives of the region.
+ * @remote: what @generation was when another thread freed it; 0: it is in no remote list.
+ * @next: in the remote list: the next one's number in the region and 1; 0: none.
+ * @asked: bytes that the program asked for.
+ */
+struct segpool_segment {
+	uint32_t generation;
+	uint32_t remote;
+	uint32_t next;
+	uint32_t asked;
+};
+
+/**
+ * struct segpool_slab - a region that is cut into segments, or part of a large piece
+ * @owner: the heap; NULL: nobody's; changed with the owner's lock held, read by anybody.
+ * @live: segments that the program has.
+ * @nr_free: segments that are neither live nor in the heap's cache: bits in the bitmap.
+ * @nr: segments that it has.
+ * @class_index: that it serves.
+ * @shift: binary logarithm of the segment size.
+ * @listed: it is in the owner's list of regions with free segments.
+ * @next: in that list, or SEGPOOL_NONE.
+ * @previous: likewise.
+ * @remote: number and 1 of the first segment in the remote list; 0: none.
+ * @next_remote: in the owner's list of regions with remote frees, likewise for regions.
+ * @large: of the first region of a large piece: how many regions it has; otherwise 0.
+ * @large_asked: of the same: bytes that the program asked for.
+ * @handle: of the region.
+ */
+struct segpool_slab {
+	struct segpool_heap *owner;
+	uint32_t live;
+	uint32_t nr_free;
+	uint16_t nr;
+	uint8_t class_index;
+	uint8_t shift;
+	bool listed;
+	uint32_t next, previous;
+	uint32_t remote;
+	uint32_t next_remote;
+	uint32_t large;
+	uint64_t handle;
+	uint64_t large_asked;
+} __attribute__((__aligned__(64)));
+
+/**
+ * struct segpool_cache - a class in a heap
+ * @slots: free segments, the last one freed on top.
+ * @nr: how many there are.
+ * @capacity: how many there may be.
+ * @partial: the owner's regions with bits in their bitmaps, or SEGPOOL_NONE.
+ * @hot: the region that stays although the program has none of its segments, or had none when
+ *	this was noted; or SEGPOOL_NONE.
+ * @regions: how many the heap has for the class.
+ * @allocs: segments handed out.
+ * @frees: segments of its regions that were freed, by whomever.
+ * @asked: bytes asked for, summed up.
+ * @given_back: of segments freed: bytes that had been asked for.
+ */
+struct segpool_cache {
+	void **slots;
+	uint32_t nr, capacity;
+	uint32_t partial, hot;
+	uint32_t regions;
+	uint64_t allocs, frees;
+	uint64_t asked, given_back;
+};
+
+/**
+ * struct segpool_heap - what a thread has in a pool
+ * @busy: its thread is inside.
+ * @wanted: somebody else wants to be inside, or is.
+ * @is_gated: its thread holds @gate (where the kernel has no membarrier()).
+ * @segments: of the pool.
+ * @remote: index and 1 of the first region with remote frees; 0: none.
+ * @orphan: its thread has ended; under segments->lock.
+ * @next: of all heaps of the pool, which live as long as it does.
+ * @gate: held by who is inside and is not its thread.
+ * @caches: one for each class.
+ */
+struct segpool_heap {
+	uint32_t busy;
+	uint32_t wanted;
+	bool is_gated;
+	struct segpool_segments *segments;
+	uint32_t remote;
+	bool orphan;
+	struct segpool_heap *next;
+	pthread_mutex_t gate;
+	struct segpool_cache caches[];
+};
+
+/* Sizes by their binary logarithm from 4 KiB on, to 32 MiB. */
+#define SEGPOOL_NR_SIZES	14
+/* No class is that large: whole regions. */
+#define SEGPOOL_LARGE		UINT8_MAX
+
+/**
+ * struct segpool_segments - all segments of a pool; constant but for those under @lock
+ * @pool: the pool.
+ * @base: where it begins.
+ * @region_shift: binary logarithm of the region size.
+ * @per_region: likewise, of how many of the smallest segments fit into one.
+ * @class_of: by logarithm of a size in pages, rounded up.
+ * @shift_of: binary logarithm of each class's segment size.
+ * @slabs: one for each region.
+ * @metadata: 1 << @per_region for each region.
+ * @bitmaps: a bit for each possible segment: neither live nor cached.
+ * @lock: protects @heaps and their orphan.
+ * @heaps: all that there are.
+ * @double_frees: frees of what was free.
+ * @foreign_frees: frees of what is no segment.
+ * @large: numbers of pieces that are larger than the largest class, as in a heap's cache.
+ */
+struct segpool_segments {
+	struct segpool *pool;
+	char *base;
+	uint32_t region_shift, per_region;
+	uint8_t class_of[SEGPOOL_NR_SIZES];
+	uint8_t shift_of[SEGPOOL_MAX_CLASSES];
+	struct segpool_slab *slabs;
+	struct segpool_segment *metadata;
+	uint64_t *bitmaps;
+	pthread_mutex_t lock;
+	struct segpool_heap *heaps;
+	uint64_t double_frees, foreign_frees;
+	struct {
+		uint64_t allocs, frees, regions, asked;
+	} large;
+};
+
+/* --- a pool's segments as a whole (segment_pool.c) --- */
+
+struct segpool_segments *segpool_segments_of(struct segpool *pool);
+void segpool_segments_end(struct segpool *pool);
+
+/* --- heaps (segment_heap.c) --- */
+
+struct segpool_heap *segpool_heap_new_thread(struct segpool *pool);
+struct segpool_heap *segpool_heap_if_mine(const struct segpool *pool);
+void segpool_heap_wait(struct segpool_heap *heap);
+void segpool_heap_let_wait(struct segpool_heap *heap);
+void segpool_heap_intrude(struct segpool_heap *heap);
+void segpool_heap_withdraw(struct segpool_heap *heap);
+void segpool_heaps_forget(struct segpool *pool);
+
+/* --- regions of a heap; inside the heap (segment_slab.c) --- */
+
+/* Regions that nobody needs any more, to be released outside of the heap. */
+struct segpool_leaving {
+	uint32_t first;
+};
+
+#define SEGPOOL_NOBODY_LEAVES	{ SEGPOOL_NONE }
+
+void segpool_slab_adopt(struct segpool_heap *heap, const struct segpool_region *region,
+			uint32_t class_index);
+void segpool_slab_depart(struct segpool_heap *from, struct segpool_heap *to, uint32_t index);
+void segpool_slab_arrive(struct segpool_heap *to, uint32_t index);
+void segpool_slab_emptied(struct segpool_heap *heap, struct segpool_slab *slab,
+			  struct segpool_leaving *leaving);
+void segpool_cache_fill(struct segpool_heap *heap, uint32_t class_index);
+void segpool_cache_flush(struct segpool_heap *heap, uint32_t class_index, uint32_t keep);
+void segpool_heap_collect(struct segpool_heap *heap, struct segpool_leaving *leaving);
+void segpool_heap_empty(struct segpool_heap *heap, struct segpool_leaving *leaving);
+void segpool_leave(struct segpool_segments *segments, struct segpool_leaving *leaving);
+
+/* --- where a heap has nothing; outside of it (segment_refill.c) --- */
+
+int segpool_heap_refill(struct segpool_heap *heap, uint32_t class_index);
+void segpool_heaps_empty(struct segpool_segments *segments);
+int segpool_take_regions(struct segpool_segments *segments, uint32_t class_index,
+			 struct segpool_region *regions, uint32_t nr);
+
+/* --- whole regions (segment_large.c) --- */
+
+void *segpool_large_alloc(struct segpool_segments *segments, size_t bytes);
+int segpool_large_free(struct segpool_segments *segments, struct segpool_slab *slab);
+
+/* --- arithmetic --- */
+
+static inline uint32_t segpool_slab_index(const struct segpool_segments *segments,
+					  const struct segpool_slab *slab)
+{
+	return (uint32_t)(slab - segments->slabs);
+}
+
+/* The metadata of a region's segment with that number. */
+static inline struct segpool_segment *segpool_segment_at(const struct segpool_segments *segments,
+							  uint32_t index, uint32_t number)
+{
+	return segments->metadata + ((size_t)index << segments->per_region) + number;
+}
+
+static inline uint64_t *segpool_bitmap(const struct segpool_segments *segments, uint32_t index)
+{
+	size_t words = segments->per_region > 6 ? (size_t)1 << (segments->per_region - 6) : 1;
+
+	return segments->bitmaps + index * words;
+}
+
+static inline char *segpool_segment_address(const struct segpool_segments *segments,
+					    uint32_t index, uint32_t number, uint32_t shift)
+{
+	return segments->base + ((uint64_t)index << segments->region_shift) +
+	       ((uint64_t)number << shift);
+}
+
+/* Others may look at it at any time; one thread at a time changes it. */
+#define segpool_read(pointer)		__atomic_load_n(pointer, __ATOMIC_RELAXED)
+#define segpool_write(pointer, value)	__atomic_store_n(pointer, value, __ATOMIC_RELAXED)
+#define segpool_add(pointer, value)	segpool_write(pointer, segpool_read(pointer) + (value))
+
+#endif /* SEGPOOL_SEGMENT_H */

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/* The quick half of what segment_heap.c does: finding one's heap, and going inside. */
+#ifndef SEGPOOL_SEGMENT_INSIDE_H
+#define SEGPOOL_SEGMENT_INSIDE_H
+
+#include "segment.h"
+
+#define segpool_rarely(condition)	__builtin_expect(!!(condition), 0)
+
+/* The heap that the thread used last; valid where @serial is the pool's. */
+struct segpool_last {
+	uint64_t serial;
+	struct segpool_heap *heap;
+};
+
+/* Of the static block: it is read with each alloc and free. */
+extern _Thread_local struct segpool_last segpool_last_heap
+	__attribute__((__tls_model__("initial-exec"), __visibility__("hidden")));
+
+/* The calling thread's heap; NULL: no memory for one. */
+static inline struct segpool_heap *segpool_heap_mine(struct segpool *pool)
+{
+	if (segpool_rarely(segpool_last_heap.serial != pool->serial))
+		return segpool_heap_new_thread(pool);
+	return segpool_last_heap.heap;
+}
+
+/*
+ * By the heap's own thread. The compiler must not change the order; the processor is told so by
+ * who wants in (segpool_heap_intrude()).
+ */
+static inline void segpool_heap_enter(struct segpool_heap *heap)
+{
+	segpool_write(&heap->busy, 1);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	/* Acquire: what who was inside before has done. */
+	if (segpool_rarely(__atomic_load_n(&heap->wanted, __ATOMIC_ACQUIRE)))
+		segpool_heap_wait(heap);
+}
+
+static inline void segpool_heap_exit(struct segpool_heap *heap)
+{
+	__atomic_store_n(&heap->busy, 0, __ATOMIC_RELEASE);
+	if (segpool_rarely(segpool_read(&heap->wanted)))
+		segpool_heap_let_wait(heap);
+}
+
+#endif /* SEGPOOL_SEGMENT_INSIDE_H */

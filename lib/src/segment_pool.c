@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* A pool's segments as a whole: made with the first request for one, gone with the pool. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "record.h"
+#include "segment.h"
+#include "syscall.h"
+
+/* Two threads may come for the first segment at the same time. */
+static pthread_mutex_t begin_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static uint32_t logarithm(uint64_t power_of_two)
+{
+	return (uint32_t)__builtin_ctzll(power_of_two);
+}
+
+static uint64_t nr_regions(const struct segpool_segments *segments)
+{
+	return segments->pool->reservation >> segments->region_shift;
+}
+
+static uint64_t bitmap_bytes(const struct segpool_segments *segments)
+{
+	uint32_t words = segments->per_region > 6 ? segments->per_region - 6 : 0;
+
+	return (nr_regions(segments) * sizeof(uint64_t)) << words;
+}
+
+static uint64_t metadata_bytes(const struct segpool_segments *segments)
+{
+	return (nr_regions(segments) * sizeof(struct segpool_segment)) << segments->per_region;
+}
+
+static uint64_t slab_bytes(const struct segpool_segments *segments)
+{
+	return nr_regions(segments) * sizeof(struct segpool_slab);
+}
+
+static void note_classes(struct segpool_segments *segments)
+{
+	const struct segpool *pool = segments->pool;
+	uint32_t size, class_index = 0;
+
+	for (size = 0; size < SEGPOOL_NR_SIZES; size++) {
+		while (class_index < pool->nr_classes &&
+		       pool->classes[class_index] < 4096ULL << size)
+			class_index++;
+		segments->class_of[size] = class_index < pool->nr_classes ?
+					   (uint8_t)class_index : SEGPOOL_LARGE;
+	}
+	for (class_index = 0; class_index < pool->nr_classes; class_index++)
+		segments->shift_of[class_index] =
+			(uint8_t)logarithm(pool->classes[class_index]);
+}
+
+/* Three arrays that cost address space, and memory where they are used. */
+static int reserve(struct segpool_segments *segments)
+{
+	void *slabs, *metadata, *bitmaps;
+	int error;
+
+	error = segpool_sys_book(slab_bytes(segments), &slabs);
+	if (error)
+		return error;
+	error = segpool_sys_book(metadata_bytes(segments), &metadata);
+	if (error)
+		goto err_slabs;
+	error = segpool_sys_book(bitmap_bytes(segments), &bitmaps);
+	if (error)
+		goto err_metadata;
+	segments->slabs = slabs;
+	segments->metadata = metadata;
+	segments->bitmaps = bitmaps;
+	return 0;
+
+err_metadata:
+	segpool_sys_unmap(metadata, metadata_bytes(segments));
+err_slabs:
+	segpool_sys_unmap(slabs, slab_bytes(segments));
+	return error;
+}
+
+static struct segpool_segments *make(struct segpool *pool)
+{
+	struct segpool_segments *segments = calloc(1, sizeof(*segments));
+
+	if (!segments)
+		return NULL;
+	segments->pool = pool;
+	segments->base = pool->base;
+	segments->region_shift = logarithm(pool->region_size);
+	segments->per_region = segments->region_shift - logarithm(pool->classes[0]);
+	note_classes(segments);
+	if (reserve(segments)) {
+		free(segments);
+		return NULL;
+	}
+	pthread_mutex_init(&segments->lock, NULL);
+	return segments;
+}
+
+/* NULL, with a sentence: no memory for what has to be written down about them. */
+struct segpool_segments *segpool_segments_of(struct segpool *pool)
+{
+	struct segpool_segments *segments = __atomic_load_n(&pool->segments, __ATOMIC_ACQUIRE);
+
+	if (segments)
+		return segments;
+	pthread_mutex_lock(&begin_lock);
+	if (!pool->segments)
+		__atomic_store_n(&pool->segments, make(pool), __ATOMIC_RELEASE);
+	segments = pool->segments;
+	pthread_mutex_unlock(&begin_lock);
+	return segments;
+}
+
+/* The regions themselves go with the pool. */
+void segpool_segments_end(struct segpool *pool)
+{
+	struct segpool_segments *segments = pool->segments;
+
+	if (!segments)
+		return;
+	segpool_heaps_forget(pool);
+	segpool_sys_unmap(segments->bitmaps, bitmap_bytes(segments));
+	segpool_sys_unmap(segments->metadata, metadata_bytes(segments));
+	segpool_sys_unmap(segments->slabs, slab_bytes(segments));
+	pthread_mutex_destroy(&segments->lock);
+	free(segments);
+}
