@@ -389,14 +389,16 @@ const char *segpool_class_counter_name(uint32_t counter);
  * it fits into, and is aligned to that; what is larger than the largest class has whole
  * neighbouring regions. All pages are there: no touch of a segment can be refused.
  *
- * Any thread may free what any other was given. In the steady state neither takes a lock nor
- * makes a system call. Each thread keeps some free segments at hand (1 MiB, or four, of each
- * class) and one region of each class that it has used; what is beyond that is released
- * as soon as it is free, and the rest by segpool_trim(), when the thread ends, and when any
- * request of the pool would be refused otherwise.
+ * Any thread may free what any other was given. A thread that frees what it was given, and takes
+ * again what it freed, needs neither a lock nor a system call for it. It keeps some free segments at
+ * hand (1 MiB of each class, or four, of regions that are in use) and one region of each class
+ * without any segment in use. What is beyond that is released as soon as it is free; what other
+ * threads have freed, when the thread that it was given to runs short of segments, or ends. All of
+ * it goes with segpool_trim(), and before a request for a segment is refused.
  *
  * Regions of the pool that were taken with segpool_region_alloc() are no segments. Do not release
- * by their handles regions that were not.
+ * by their handles regions that were not. A forked child has none of its parent's segments, and may
+ * only close the pool.
  */
 
 /**
@@ -438,8 +440,8 @@ void *segpool_aligned_alloc(struct segpool *pool, size_t alignment, size_t bytes
  * @segment: the segment; NULL: as segpool_alloc().
  * @bytes: how large it shall be.
  *
- * It stays where it is if more than half of it is still wanted. Otherwise its content, as far as
- * it fits, is in another one afterwards, and it is free.
+ * It stays where it is if another one would have the same size. Otherwise its content, as far as it
+ * fits, is in another one afterwards, and it is free.
  *
  * Return: as segpool_alloc(), and @segment is as it was where that is NULL; EINVAL also where
  * the program does not have @segment.
@@ -454,8 +456,8 @@ void *segpool_realloc(struct segpool *pool, void *segment, size_t bytes);
  * A second free of a segment is counted and changes nothing, from whatever thread and at whatever
  * moment, as long as nobody was given the segment in between.
  *
- * Return: 0; -EALREADY: it is free; -EINVAL: it is no segment of @pool. Where another thread frees
- * it at the same time, both may get 0; one of them is counted as wrong.
+ * Return: 0; -EALREADY: it is free, or was a segment once; -EINVAL: it is no segment of @pool.
+ * Where another thread frees it at the same time, both may get 0; one of them is counted as wrong.
  */
 int segpool_free(struct segpool *pool, void *segment);
 
@@ -509,7 +511,7 @@ int segpool_trim(struct segpool *pool, uint64_t target, uint64_t *released);
 #define SEGPOOL_SEGMENT_COUNTERS(X) \
 	X(LIVE, live, "segments that the program has") \
 	X(LIVE_BYTES, live_bytes, "bytes of these") \
-	X(ASKED_BYTES, asked_bytes, "bytes that the program asked for with these") \
+	X(ASKED_BYTES, asked_bytes, "bytes that the program asked for when it was given these") \
 	X(REGIONS, regions, "regions that they, and free ones, are in") \
 	X(ALLOCS, allocs, "segments given so far") \
 	X(FREES, frees, "segments taken back so far") \
@@ -561,6 +563,8 @@ int segpool_pressure_fd(const struct segpool *pool);
 
 /**
  * segpool_last_reason() - why this thread's last call on any pool was refused
+ *
+ * A segment that was given at once does not change it.
  *
  * Return: enum segpool_reason: of the last call's -ENOMEM, or of the part of it
  * that was refused (fewer regions than asked for, a range of a batch);

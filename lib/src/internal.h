@@ -28,8 +28,13 @@ struct segpool {
 	struct segpool_user *user;
 	/* Of all pools that this process has ever had; never 0. */
 	uint64_t serial;
-	/* NULL until the first segment is asked for. */
+	/* NULL until the first segment is asked for, and so what follows. */
 	struct segpool_segments *segments;
+	struct segpool_slab *slabs;
+	/* Binary logarithm of the region size. */
+	uint32_t region_shift;
+	/* The region size less 1. */
+	uint32_t region_mask;
 	/* Under a lock of segment_heap.c. */
 	struct segpool *next_with_segments;
 	/* NULL until there is a reservation. */

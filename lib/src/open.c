@@ -84,6 +84,8 @@ static int create(const struct segpool_options *options, bool device_is_named,
 	}
 	pool->id = setup.pool_id;
 	pool->region_size = setup.region_size;
+	pool->region_mask = (uint32_t)(setup.region_size - 1);
+	pool->region_shift = (uint32_t)__builtin_ctzll(setup.region_size);
 	pool->nr_classes = setup.nr_classes;
 	memcpy(pool->classes, setup.classes, sizeof(pool->classes));
 	error = map(pool, options->reservation, setup.limits.virtual_budget);

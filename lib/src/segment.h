@@ -10,8 +10,8 @@
  * What is written down about a segment is outside of it, in an array with an entry for each
  * possible segment of the reservation, of which only those in use cost memory.
  *
- * Locks: segments->lock, then a heap's. A heap's owner takes its own by two plain stores
- * (segment_heap.c); who makes system calls for regions holds neither.
+ * Locks: segments->shortage, segments->lock, then a heap's. A heap's owner takes its own by two
+ * plain stores (segment_heap.c); who makes system calls for regions holds none but the first.
  */
 #ifndef SEGPOOL_SEGMENT_H
 #define SEGPOOL_SEGMENT_H
@@ -40,9 +40,12 @@ struct segpool_segment {
 /**
  * struct segpool_slab - a region that is cut into segments, or part of a large piece
  * @owner: the heap; NULL: nobody's; changed with the owner's lock held, read by anybody.
+ * @segments: what is noted about its first segment, before those of the others.
  * @live: segments that the program has.
+ * @last: what @live is before a free that the quick way must not do: 1, since the region goes
+ *	home then; 0, which it never is, for the one that stays.
  * @nr_free: segments that are neither live nor in the heap's cache: bits in the bitmap.
- * @nr: segments that it has.
+ * @cache: offset of its class's cache in a heap.
  * @class_index: that it serves.
  * @shift: binary logarithm of the segment size.
  * @listed: it is in the owner's list of regions with free segments.
@@ -52,13 +55,15 @@ struct segpool_segment {
  * @next_remote: in the owner's list of regions with remote frees, likewise for regions.
  * @large: of the first region of a large piece: how many regions it has; otherwise 0.
  * @large_asked: of the same: bytes that the program asked for.
- * @handle: of the region.
+ * @generation: the upper half of the region's handle.
  */
 struct segpool_slab {
 	struct segpool_heap *owner;
+	struct segpool_segment *segments;
 	uint32_t live;
-	uint32_t nr_free;
-	uint16_t nr;
+	uint16_t nr_free;
+	uint16_t cache;
+	uint8_t last;
 	uint8_t class_index;
 	uint8_t shift;
 	bool listed;
@@ -66,74 +71,86 @@ struct segpool_slab {
 	uint32_t remote;
 	uint32_t next_remote;
 	uint32_t large;
-	uint64_t handle;
+	uint32_t generation;
 	uint64_t large_asked;
 } __attribute__((__aligned__(64)));
 
+_Static_assert(sizeof(struct segpool_slab) == 64, "one cache line for each region");
+
+/* A free segment at hand, with all that has to be touched when it is given. */
+struct segpool_slot {
+	void *address;
+	struct segpool_segment *segment;
+	struct segpool_slab *slab;
+};
+
 /**
  * struct segpool_cache - a class in a heap
- * @slots: free segments, the last one freed on top.
- * @nr: how many there are.
- * @capacity: how many there may be.
+ * @top: behind the last free segment at hand, the one that is given next.
+ * @slots: the first, which is given last.
+ * @end: behind the place for the last.
+ * @asked: bytes that the program asked for with those that it has. A region may come from another
+ *	heap with segments in use: less than nothing, then, but right in the sum of all.
+ * @allocs: segments handed out so far.
+ * @frees: segments of the heap's regions freed so far, by whomever.
+ * @regions: how many the heap has for the class.
+ * @unaligned: bits that are not set in the offset of a segment.
  * @partial: the owner's regions with bits in their bitmaps, or SEGPOOL_NONE.
  * @hot: the region that stays although the program has none of its segments, or had none when
  *	this was noted; or SEGPOOL_NONE.
- * @regions: how many the heap has for the class.
- * @allocs: segments handed out.
- * @frees: segments of its regions that were freed, by whomever.
- * @asked: bytes asked for, summed up.
- * @given_back: of segments freed: bytes that had been asked for.
  */
 struct segpool_cache {
-	void **slots;
-	uint32_t nr, capacity;
-	uint32_t partial, hot;
-	uint32_t regions;
+	struct segpool_slot *top, *slots, *end;
+	uint64_t asked;
 	uint64_t allocs, frees;
-	uint64_t asked, given_back;
-};
+	uint32_t unaligned;
+	uint32_t regions;
+	uint32_t partial, hot;
+} __attribute__((__aligned__(64)));
+
+/* Sizes by their binary logarithm in pages: as many as there can be. */
+#define SEGPOOL_NR_SIZES	53
 
 /**
  * struct segpool_heap - what a thread has in a pool
  * @busy: its thread is inside.
  * @wanted: somebody else wants to be inside, or is.
  * @is_gated: its thread holds @gate (where the kernel has no membarrier()).
+ * @cache_of: by the logarithm of a size in pages, rounded up: where its class's cache is, in bytes
+ *	from here on; 0 bytes are a large size here, and for large ones @none is the cache.
  * @segments: of the pool.
  * @remote: index and 1 of the first region with remote frees; 0: none.
  * @orphan: its thread has ended; under segments->lock.
  * @next: of all heaps of the pool, which live as long as it does.
  * @gate: held by who is inside and is not its thread.
+ * @none: a cache that has nothing and takes nothing.
  * @caches: one for each class.
  */
 struct segpool_heap {
 	uint32_t busy;
 	uint32_t wanted;
 	bool is_gated;
+	uint16_t cache_of[SEGPOOL_NR_SIZES];
 	struct segpool_segments *segments;
 	uint32_t remote;
 	bool orphan;
 	struct segpool_heap *next;
 	pthread_mutex_t gate;
+	struct segpool_cache none;
 	struct segpool_cache caches[];
 };
 
-/* Sizes by their binary logarithm from 4 KiB on, to 32 MiB. */
-#define SEGPOOL_NR_SIZES	14
-/* No class is that large: whole regions. */
-#define SEGPOOL_LARGE		UINT8_MAX
-
 /**
  * struct segpool_segments - all segments of a pool; constant but for those under @lock
- * @pool: the pool.
- * @base: where it begins.
- * @region_shift: binary logarithm of the region size.
+ * @pool: the pool, which has some of this itself, for the quick way.
  * @per_region: likewise, of how many of the smallest segments fit into one.
- * @class_of: by logarithm of a size in pages, rounded up.
  * @shift_of: binary logarithm of each class's segment size.
- * @slabs: one for each region.
  * @metadata: 1 << @per_region for each region.
  * @bitmaps: a bit for each possible segment: neither live nor cached.
  * @lock: protects @heaps and their orphan.
+ * @shortage: held by who looks everywhere for a region, and by who empties heaps.
+ * @moving: regions that are neither a heap's nor the pool's at this moment.
+ * @moved: how many were and have arrived.
  * @heaps: all that there are.
  * @double_frees: frees of what was free.
  * @foreign_frees: frees of what is no segment.
@@ -141,15 +158,14 @@ struct segpool_heap {
  */
 struct segpool_segments {
 	struct segpool *pool;
-	char *base;
-	uint32_t region_shift, per_region;
-	uint8_t class_of[SEGPOOL_NR_SIZES];
+	uint32_t per_region;
 	uint8_t shift_of[SEGPOOL_MAX_CLASSES];
-	struct segpool_slab *slabs;
 	struct segpool_segment *metadata;
 	uint64_t *bitmaps;
 	pthread_mutex_t lock;
 	struct segpool_heap *heaps;
+	pthread_mutex_t shortage;
+	uint32_t moving, moved;
 	uint64_t double_frees, foreign_frees;
 	struct {
 		uint64_t allocs, frees, regions, asked;
@@ -160,6 +176,7 @@ struct segpool_segments {
 
 struct segpool_segments *segpool_segments_of(struct segpool *pool);
 void segpool_segments_end(struct segpool *pool);
+void segpool_segments_in_child(void);
 
 /* --- heaps (segment_heap.c) --- */
 
@@ -188,31 +205,55 @@ void segpool_slab_emptied(struct segpool_heap *heap, struct segpool_slab *slab,
 			  struct segpool_leaving *leaving);
 void segpool_cache_fill(struct segpool_heap *heap, uint32_t class_index);
 void segpool_cache_flush(struct segpool_heap *heap, uint32_t class_index, uint32_t keep);
-void segpool_heap_collect(struct segpool_heap *heap, struct segpool_leaving *leaving);
+void segpool_slab_take_back(struct segpool_heap *heap, struct segpool_slab *slab, uint32_t number,
+			    uint32_t generation, struct segpool_leaving *leaving);
 void segpool_heap_empty(struct segpool_heap *heap, struct segpool_leaving *leaving);
 void segpool_leave(struct segpool_segments *segments, struct segpool_leaving *leaving);
+
+/* --- frees by other threads (segment_remote.c) --- */
+
+int segpool_remote_free(struct segpool_segments *segments, struct segpool_slab *slab,
+			uint32_t number, uint32_t generation);
+void segpool_heap_collect(struct segpool_heap *heap, struct segpool_leaving *leaving);
 
 /* --- where a heap has nothing; outside of it (segment_refill.c) --- */
 
 int segpool_heap_refill(struct segpool_heap *heap, uint32_t class_index);
+void segpool_heaps_collect(struct segpool_segments *segments);
 void segpool_heaps_empty(struct segpool_segments *segments);
-int segpool_take_regions(struct segpool_segments *segments, uint32_t class_index,
-			 struct segpool_region *regions, uint32_t nr);
+int segpool_in_shortage(struct segpool_segments *segments, int (*attempt)(void *argument),
+			void *argument);
 
 /* --- whole regions (segment_large.c) --- */
 
-void *segpool_large_alloc(struct segpool_segments *segments, size_t bytes);
+void *segpool_large_alloc(struct segpool_segments *segments, size_t size, size_t asked);
 int segpool_large_free(struct segpool_segments *segments, struct segpool_slab *slab);
 
 /* --- arithmetic --- */
 
+static inline uint32_t segpool_cache_nr(const struct segpool_cache *cache)
+{
+	return (uint32_t)(cache->top - cache->slots);
+}
+
+static inline uint32_t segpool_cache_capacity(const struct segpool_cache *cache)
+{
+	return (uint32_t)(cache->end - cache->slots);
+}
+
+/* 0 for 4 KiB and less, 1 for 8 KiB, ..., 52 for more than half of all that there are, and for 0. */
+static inline uint32_t segpool_size_logarithm(uint64_t bytes)
+{
+	return 63 - (uint32_t)__builtin_clzll((bytes - 1) >> 12 << 1 | 1);
+}
+
 static inline uint32_t segpool_slab_index(const struct segpool_segments *segments,
 					  const struct segpool_slab *slab)
 {
-	return (uint32_t)(slab - segments->slabs);
+	return (uint32_t)(slab - segments->pool->slabs);
 }
 
-/* The metadata of a region's segment with that number. */
+/* What is noted about a region's segment with that number. */
 static inline struct segpool_segment *segpool_segment_at(const struct segpool_segments *segments,
 							  uint32_t index, uint32_t number)
 {
@@ -226,16 +267,41 @@ static inline uint64_t *segpool_bitmap(const struct segpool_segments *segments, 
 	return segments->bitmaps + index * words;
 }
 
-static inline char *segpool_segment_address(const struct segpool_segments *segments,
-					    uint32_t index, uint32_t number, uint32_t shift)
+static inline char *segpool_slab_address(const struct segpool *pool, uint32_t index)
 {
-	return segments->base + ((uint64_t)index << segments->region_shift) +
-	       ((uint64_t)number << shift);
+	return pool->base + ((uint64_t)index << pool->region_shift);
+}
+
+static inline uint64_t segpool_slab_handle(const struct segpool *pool,
+					   const struct segpool_slab *slab)
+{
+	return (uint64_t)slab->generation << 32 | (uint32_t)(slab - pool->slabs);
 }
 
 /* Others may look at it at any time; one thread at a time changes it. */
 #define segpool_read(pointer)		__atomic_load_n(pointer, __ATOMIC_RELAXED)
 #define segpool_write(pointer, value)	__atomic_store_n(pointer, value, __ATOMIC_RELAXED)
 #define segpool_add(pointer, value)	segpool_write(pointer, segpool_read(pointer) + (value))
+
+/*
+ * A region is on its way between the pool and a heap: who looks in both in this moment finds it in
+ * neither. Counted as arrived before it counts as not moving any more.
+ */
+static inline void segpool_move_begins(struct segpool_segments *segments)
+{
+	__atomic_add_fetch(&segments->moving, 1, __ATOMIC_SEQ_CST);
+}
+
+static inline void segpool_move_ends(struct segpool_segments *segments)
+{
+	__atomic_add_fetch(&segments->moved, 1, __ATOMIC_SEQ_CST);
+	__atomic_sub_fetch(&segments->moving, 1, __ATOMIC_SEQ_CST);
+}
+
+/* It did not go anywhere. */
+static inline void segpool_move_fails(struct segpool_segments *segments)
+{
+	__atomic_sub_fetch(&segments->moving, 1, __ATOMIC_SEQ_CST);
+}
 
 #endif /* SEGPOOL_SEGMENT_H */

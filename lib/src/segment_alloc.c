@@ -31,70 +31,77 @@ static void *no_bytes(void)
 	return fail(segpool_record_fault(-EINVAL, "a segment has at least 1 byte"));
 }
 
-/* Of the smallest class with so large segments; SEGPOOL_LARGE: there is none. */
-static inline uint32_t class_for(const struct segpool_segments *segments, size_t bytes)
+/* The program has the segment on top from now on; inside the heap. */
+static inline void *hand_out(struct segpool_cache *cache, size_t asked)
 {
-	/* 0 for 4 KiB and less, 1 for 8 KiB, ... */
-	uint32_t size = 64 - (uint32_t)__builtin_clzll((((uint64_t)bytes - 1) >> 12 << 1) | 1) - 1;
+	struct segpool_slot *slot = cache->top - 1;
 
-	return size < SEGPOOL_NR_SIZES ? segments->class_of[size] : SEGPOOL_LARGE;
+	segpool_add(&slot->segment->generation, 1);
+	segpool_write(&slot->segment->asked, (uint32_t)asked);
+	slot->slab->live++;
+	cache->asked += asked;
+	cache->allocs++;
+	cache->top = slot;
+	return slot->address;
 }
 
-/* The program has it from now on; inside the heap. */
-static inline void hand_out(struct segpool_segments *segments, struct segpool_cache *cache,
-			    const void *address, size_t bytes)
+/* In all cases. @size: of the segment, @asked: what the program asked for. */
+static void * __attribute__((__noinline__)) alloc_slowly(struct segpool *pool, size_t size,
+							 size_t asked)
 {
-	uint64_t offset = (uint64_t)((const char *)address - segments->base);
-	uint32_t index = (uint32_t)(offset >> segments->region_shift);
-	struct segpool_slab *slab = &segments->slabs[index];
-	uint64_t inner = offset & ((1ULL << segments->region_shift) - 1);
-	struct segpool_segment *segment =
-		segpool_segment_at(segments, index, (uint32_t)(inner >> slab->shift));
-
-	segpool_add(&segment->generation, 1);
-	segpool_write(&segment->asked, (uint32_t)bytes);
-	slab->live++;
-	segpool_add(&cache->allocs, 1);
-	segpool_add(&cache->asked, bytes);
-}
-
-static void *alloc(struct segpool *pool, size_t bytes, size_t least)
-{
-	struct segpool_heap *heap = segpool_heap_mine(pool);
 	struct segpool_cache *cache;
+	struct segpool_heap *heap;
 	uint32_t class_index;
 	void *address;
 	int error;
 
-	if (segpool_rarely(!heap))
+	if (!pool)
+		return no_pool();
+	if (!asked)
+		return no_bytes();
+	heap = segpool_heap_mine(pool);
+	if (!heap)
 		return no_heap();
-	class_index = class_for(heap->segments, least);
-	if (segpool_rarely(class_index == SEGPOOL_LARGE)) {
+	cache = (void *)((char *)heap + heap->cache_of[segpool_size_logarithm(size)]);
+	if (cache == &heap->none) {
 		segpool_record_start(SEGPOOL_CALL_SEGMENT);
-		return segpool_large_alloc(heap->segments, bytes > least ? bytes : least);
+		return segpool_large_alloc(heap->segments, size, asked);
 	}
-	cache = &heap->caches[class_index];
+	class_index = (uint32_t)(cache - heap->caches);
 	segpool_heap_enter(heap);
-	while (segpool_rarely(!cache->nr)) {
+	if (cache->top == cache->slots) {
 		segpool_heap_exit(heap);
 		error = segpool_heap_refill(heap, class_index);
 		if (error)
 			return fail(error);
-		/* Somebody may have emptied it in between, but not for ever. */
-		segpool_heap_enter(heap);
 	}
-	address = cache->slots[--cache->nr];
-	hand_out(heap->segments, cache, address, bytes);
+	address = hand_out(cache, asked);
 	segpool_heap_exit(heap);
+	return address;
+}
+
+/* Nothing here calls a function and comes back: so nothing has to be saved. */
+static inline void *alloc(struct segpool *pool, size_t size, size_t asked)
+{
+	struct segpool_heap *heap = segpool_last_heap.heap;
+	struct segpool_cache *cache;
+	void *address;
+
+	if (segpool_rarely(!pool || segpool_last_heap.serial != pool->serial))
+		return alloc_slowly(pool, size, asked);
+	cache = (void *)((char *)heap + heap->cache_of[segpool_size_logarithm(size)]);
+	if (segpool_rarely(!segpool_heap_try_enter(heap) || cache->top == cache->slots)) {
+		segpool_heap_exit(heap);
+		return alloc_slowly(pool, size, asked);
+	}
+	address = hand_out(cache, asked);
+	if (segpool_rarely(!segpool_heap_try_exit(heap)))
+		segpool_heap_let_wait(heap);
 	return address;
 }
 
 void *segpool_alloc(struct segpool *pool, size_t bytes)
 {
-	if (segpool_rarely(!pool))
-		return no_pool();
-	if (segpool_rarely(!bytes))
-		return no_bytes();
 	return alloc(pool, bytes, bytes);
 }
 
@@ -125,7 +132,7 @@ void *segpool_aligned_alloc(struct segpool *pool, size_t alignment, size_t bytes
 		return fail(segpool_record_fault(-EINVAL,
 			"an alignment is a power of two, and at most the region size"));
 	}
-	return alloc(pool, bytes, bytes > alignment ? bytes : alignment);
+	return alloc(pool, bytes > alignment ? bytes : alignment, bytes);
 }
 
 /* --- freeing --- */
@@ -140,74 +147,42 @@ static int wrong_free(struct segpool_segments *segments, int error)
 	return error;
 }
 
-/* By its owner, inside the heap: 0, or what is wrong with it. */
-static inline int free_own(struct segpool_heap *heap, struct segpool_slab *slab, void *address,
-			   uint64_t inner, struct segpool_leaving *leaving)
+/* Free, or on its way to its owner since another thread has freed it. */
+static inline bool is_free(const struct segpool_segment *segment)
 {
-	struct segpool_segments *segments = heap->segments;
-	struct segpool_cache *cache = &heap->caches[slab->class_index];
-	struct segpool_segment *segment;
-	uint32_t generation;
+	uint32_t generation = segpool_read(&segment->generation);
 
-	if (segpool_rarely(inner & ((1ULL << slab->shift) - 1)))
+	return !(generation & 1) || segpool_read(&segment->remote) == generation;
+}
+
+/* The program has it no more, and there is room for it at hand; inside the heap. */
+static inline void take_back(struct segpool_cache *cache, struct segpool_slab *slab,
+			     struct segpool_segment *segment, void *address)
+{
+	segpool_add(&segment->generation, 1);
+	cache->frees++;
+	cache->asked -= segpool_read(&segment->asked);
+	*cache->top++ = (struct segpool_slot){ address, segment, slab };
+	slab->live--;
+}
+
+/* By its owner, inside the heap: 0, or what is wrong with it. */
+static int free_own(struct segpool_heap *heap, struct segpool_slab *slab, void *address,
+		    uint32_t inner, struct segpool_leaving *leaving)
+{
+	struct segpool_cache *cache = &heap->caches[slab->class_index];
+	struct segpool_segment *segment = slab->segments + (inner >> slab->shift);
+
+	if (inner & cache->unaligned)
 		return -EINVAL;
-	segment = segpool_segment_at(segments, segpool_slab_index(segments, slab),
-				     (uint32_t)(inner >> slab->shift));
-	generation = segpool_read(&segment->generation);
-	/* Free, or on its way to us since another thread has freed it. */
-	if (segpool_rarely(!(generation & 1) || segpool_read(&segment->remote) == generation))
+	if (is_free(segment))
 		return -EALREADY;
-	segpool_write(&segment->generation, generation + 1);
-	segpool_add(&cache->frees, 1);
-	segpool_add(&cache->given_back, segpool_read(&segment->asked));
-	if (segpool_rarely(cache->nr == cache->capacity))
-		segpool_cache_flush(heap, slab->class_index, cache->capacity / 2);
-	cache->slots[cache->nr++] = address;
-	if (segpool_rarely(!--slab->live))
+	if (cache->top == cache->end)
+		segpool_cache_flush(heap, slab->class_index, segpool_cache_capacity(cache) / 2);
+	take_back(cache, slab, segment, address);
+	if (!slab->live)
 		segpool_slab_emptied(heap, slab, leaving);
 	return 0;
-}
-
-/* Whether it was not in a list yet, and is to be put into one. */
-static int mark_remote(struct segpool_segment *segment, uint32_t generation, bool *link)
-{
-	uint32_t seen = segpool_read(&segment->remote);
-
-	do {
-		if (seen == generation)
-			return -EALREADY;
-	} while (!__atomic_compare_exchange_n(&segment->remote, &seen, generation, true,
-					      __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
-	/*
-	 * One that is in the list already is there for a free that was wrong: its owner had freed
-	 * it, too. It stands for this one now, which is right.
-	 */
-	*link = !seen;
-	return 0;
-}
-
-static void push_segment(struct segpool_segments *segments, struct segpool_slab *slab,
-			 struct segpool_segment *segment, uint32_t number)
-{
-	uint32_t first = segpool_read(&slab->remote), index, head;
-	struct segpool_heap *owner;
-
-	do {
-		segpool_write(&segment->next, first);
-	} while (!__atomic_compare_exchange_n(&slab->remote, &first, number + 1, true,
-					      __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
-	if (first)
-		return;
-	/* The first one: the owner is told. Where it is not the owner any more, it tells who is. */
-	owner = __atomic_load_n(&slab->owner, __ATOMIC_ACQUIRE);
-	if (!owner)
-		return;
-	index = segpool_slab_index(segments, slab);
-	head = segpool_read(&owner->remote);
-	do {
-		segpool_write(&slab->next_remote, head);
-	} while (!__atomic_compare_exchange_n(&owner->remote, &head, index + 1, true,
-					      __ATOMIC_RELEASE, __ATOMIC_RELAXED));
 }
 
 /* By another thread than its region's. */
@@ -216,8 +191,6 @@ static int free_remote(struct segpool_segments *segments, struct segpool_slab *s
 {
 	uint32_t number = (uint32_t)(inner >> slab->shift), generation;
 	struct segpool_segment *segment;
-	bool link = false;
-	int error;
 
 	if (inner & ((1ULL << slab->shift) - 1))
 		return -EINVAL;
@@ -225,14 +198,7 @@ static int free_remote(struct segpool_segments *segments, struct segpool_slab *s
 	generation = segpool_read(&segment->generation);
 	if (!(generation & 1))
 		return -EALREADY;
-	error = mark_remote(segment, generation, &link);
-	if (error)
-		return error;
-	if (link)
-		push_segment(segments, slab, segment, number);
-	else
-		__atomic_add_fetch(&segments->double_frees, 1, __ATOMIC_RELAXED);
-	return 0;
+	return segpool_remote_free(segments, slab, number, generation);
 }
 
 /* In a region that no heap has: a large piece, what was a segment once, or nothing of ours. */
@@ -250,62 +216,95 @@ static int free_in_nobodys(struct segpool_segments *segments, struct segpool_sla
 	return segpool_read(&segment->generation) ? -EALREADY : -EINVAL;
 }
 
-/* Not the calling thread's. */
-static int free_other(struct segpool_segments *segments, struct segpool_slab *slab, uint64_t inner)
+/* Not the calling thread's, or nobody's. */
+static int __attribute__((__noinline__)) free_other(struct segpool *pool, const void *address)
 {
-	int error;
+	uint64_t offset = (uint64_t)((uintptr_t)address - (uintptr_t)pool->base);
+	uint64_t inner = offset & (pool->region_size - 1);
+	struct segpool_segments *segments;
+	struct segpool_slab *slab;
+	int error = -EINVAL;
 
-	if (__atomic_load_n(&slab->owner, __ATOMIC_ACQUIRE))
-		error = free_remote(segments, slab, inner);
-	else
-		error = free_in_nobodys(segments, slab, inner);
+	segments = segpool_segments_of(pool);
+	if (!segments) {
+		segpool_record_start(SEGPOOL_CALL_SEGMENT);
+		return -EINVAL;
+	}
+	if (offset < pool->reservation) {
+		slab = &pool->slabs[offset >> pool->region_shift];
+		if (__atomic_load_n(&slab->owner, __ATOMIC_ACQUIRE))
+			error = free_remote(segments, slab, inner);
+		else
+			error = free_in_nobodys(segments, slab, inner);
+	}
 	return error ? wrong_free(segments, error) : 0;
 }
 
-static int foreign_free(struct segpool *pool)
-{
-	struct segpool_segments *segments = segpool_segments_of(pool);
-
-	if (!segments)
-		return -EINVAL;
-	return wrong_free(segments, -EINVAL);
-}
-
-int segpool_free(struct segpool *pool, void *segment)
+/* In all cases. */
+static int __attribute__((__noinline__)) free_slowly(struct segpool *pool, void *address)
 {
 	struct segpool_leaving leaving = SEGPOOL_NOBODY_LEAVES;
-	struct segpool_segments *segments;
 	struct segpool_heap *heap;
 	struct segpool_slab *slab;
-	uint64_t offset, inner;
+	uint64_t offset;
 	int error;
 
-	if (segpool_rarely(!pool))
+	if (!pool)
 		return segpool_record_start_on(pool, SEGPOOL_CALL_SEGMENT);
-	if (segpool_rarely(!segment))
+	if (!address)
 		return 0;
-	segments = __atomic_load_n(&pool->segments, __ATOMIC_ACQUIRE);
-	offset = (uint64_t)((uintptr_t)segment - (uintptr_t)pool->base);
-	if (segpool_rarely(offset >= pool->reservation || !segments))
-		return foreign_free(pool);
-	slab = &segments->slabs[offset >> segments->region_shift];
-	inner = offset & ((1ULL << segments->region_shift) - 1);
-	heap = segpool_last_heap.heap;
-	if (segpool_rarely(segpool_last_heap.serial != pool->serial))
-		heap = segpool_heap_if_mine(pool);
-	if (segpool_rarely(!heap || segpool_read(&slab->owner) != heap))
-		return free_other(segments, slab, inner);
+	heap = segpool_heap_if_mine(pool);
+	offset = (uint64_t)((uintptr_t)address - (uintptr_t)pool->base);
+	if (!heap || offset >= pool->reservation)
+		return free_other(pool, address);
+	slab = &pool->slabs[offset >> pool->region_shift];
 	segpool_heap_enter(heap);
-	/* It may have been given to another heap in the last moment. */
-	if (segpool_rarely(segpool_read(&slab->owner) != heap)) {
+	/* Inside, it cannot be given to another heap. */
+	if (segpool_read(&slab->owner) != heap) {
 		segpool_heap_exit(heap);
-		return free_other(segments, slab, inner);
+		return free_other(pool, address);
 	}
-	error = free_own(heap, slab, segment, inner, &leaving);
+	error = free_own(heap, slab, address, (uint32_t)offset & pool->region_mask, &leaving);
 	segpool_heap_exit(heap);
-	if (segpool_rarely(leaving.first != SEGPOOL_NONE))
-		segpool_leave(segments, &leaving);
-	return segpool_rarely(error) ? wrong_free(segments, error) : 0;
+	segpool_leave(heap->segments, &leaving);
+	return error ? wrong_free(heap->segments, error) : 0;
+}
+
+/*
+ * Nothing here calls a function and comes back. What is not as usual is left to the slow way, before
+ * anything has changed.
+ */
+int segpool_free(struct segpool *pool, void *segment)
+{
+	struct segpool_heap *heap = segpool_last_heap.heap;
+	struct segpool_segment *noted;
+	struct segpool_cache *cache;
+	struct segpool_slab *slab;
+	uint64_t offset;
+	uint32_t inner;
+
+	if (segpool_rarely(!pool || segpool_last_heap.serial != pool->serial))
+		return free_slowly(pool, segment);
+	offset = (uint64_t)((uintptr_t)segment - (uintptr_t)pool->base);
+	if (segpool_rarely(offset >= pool->reservation))
+		return free_slowly(pool, segment);
+	slab = &pool->slabs[offset >> pool->region_shift];
+	if (segpool_rarely(!segpool_heap_try_enter(heap) || segpool_read(&slab->owner) != heap))
+		goto slowly;
+	cache = (void *)((char *)heap + slab->cache);
+	inner = (uint32_t)offset & pool->region_mask;
+	noted = slab->segments + (inner >> slab->shift);
+	if (segpool_rarely(inner & cache->unaligned || is_free(noted) || cache->top == cache->end ||
+			   slab->live == slab->last))
+		goto slowly;
+	take_back(cache, slab, noted, segment);
+	if (segpool_rarely(!segpool_heap_try_exit(heap)))
+		segpool_heap_let_wait(heap);
+	return 0;
+
+slowly:
+	segpool_heap_exit(heap);
+	return free_slowly(pool, segment);
 }
 
 /* --- sizes --- */
@@ -314,32 +313,37 @@ int segpool_free(struct segpool *pool, void *segment)
 static size_t size_of(const struct segpool *pool, const void *address)
 {
 	const struct segpool_segments *segments = __atomic_load_n(&pool->segments, __ATOMIC_ACQUIRE);
+	uint64_t offset = (uint64_t)((uintptr_t)address - (uintptr_t)pool->base);
+	uint64_t inner = offset & (pool->region_size - 1);
 	const struct segpool_segment *segment;
 	const struct segpool_slab *slab;
-	uint32_t index, shift, generation;
-	uint64_t offset, inner;
+	uint32_t index;
 
-	offset = (uint64_t)((uintptr_t)address - (uintptr_t)pool->base);
 	if (!segments || offset >= pool->reservation)
 		return 0;
-	index = (uint32_t)(offset >> segments->region_shift);
-	inner = offset & ((1ULL << segments->region_shift) - 1);
-	slab = &segments->slabs[index];
+	index = (uint32_t)(offset >> pool->region_shift);
+	slab = &pool->slabs[index];
 	if (!__atomic_load_n(&slab->owner, __ATOMIC_ACQUIRE) &&
 	    !__atomic_load_n(&slab->large, __ATOMIC_ACQUIRE))
 		return 0;
-	shift = slab->shift;
-	segment = segpool_segment_at(segments, index, (uint32_t)(inner >> shift));
-	generation = segpool_read(&segment->generation);
-	if (inner & ((1ULL << shift) - 1) || !(generation & 1) ||
-	    segpool_read(&segment->remote) == generation)
+	segment = segpool_segment_at(segments, index, (uint32_t)(inner >> slab->shift));
+	if (inner & ((1ULL << slab->shift) - 1) || is_free(segment))
 		return 0;
-	return slab->large ? (size_t)slab->large << shift : (size_t)1 << shift;
+	return slab->large ? (size_t)slab->large << slab->shift : (size_t)1 << slab->shift;
 }
 
 size_t segpool_usable_size(struct segpool *pool, const void *segment)
 {
 	return pool && segment ? size_of(pool, segment) : 0;
+}
+
+/* What a segment of so many bytes would really have. */
+static uint64_t size_for(const struct segpool *pool, size_t bytes)
+{
+	int class_index = segpool_class_for(pool, bytes);
+	uint64_t regions = ((uint64_t)bytes - 1) >> pool->region_shift;
+
+	return class_index >= 0 ? pool->classes[class_index] : (regions + 1) << pool->region_shift;
 }
 
 void *segpool_realloc(struct segpool *pool, void *segment, size_t bytes)
@@ -358,8 +362,7 @@ void *segpool_realloc(struct segpool *pool, void *segment, size_t bytes)
 		segpool_record_start(SEGPOOL_CALL_SEGMENT);
 		return fail(-EINVAL);
 	}
-	/* Where it stays a segment of that size: half of it and less may be had cheaper. */
-	if (bytes <= size && bytes > size / 2)
+	if (size_for(pool, bytes) == size)
 		return segment;
 	moved = segpool_alloc(pool, bytes);
 	if (!moved)

@@ -24,6 +24,11 @@
 #define USE_MEMBARRIER	true
 #endif
 
+/* The kernel may be short of memory for a barrier, once in a while. */
+#define BARRIER_FAILURES	1000
+/* So often the processor is let go before sleeping. */
+#define YIELDS		100
+
 /* Bytes of free segments that a class of a heap keeps at hand, or so many segments. */
 #define CACHE_BYTES	(1U << 20)
 #define CACHE_LEAST	4U
@@ -74,6 +79,7 @@ static void orphan(struct segpool_heap *heap)
 
 	pthread_mutex_lock(&segments->lock);
 	segpool_heap_intrude(heap);
+	segpool_heap_collect(heap, &leaving);
 	segpool_heap_empty(heap, &leaving);
 	segpool_heap_withdraw(heap);
 	heap->orphan = true;
@@ -97,9 +103,19 @@ static void end_thread(void *argument)
 	free(entries);
 }
 
+/* A forked child has pools that are its parent's, and locks that nobody will ever let go. */
+static void begin_child(void)
+{
+	pthread_mutex_init(&pools_lock, NULL);
+	pools = NULL;
+	segpool_segments_in_child();
+}
+
 static void begin_process(void)
 {
 	key_error = pthread_key_create(&key, end_thread);
+	if (!key_error)
+		key_error = pthread_atfork(NULL, NULL, begin_child);
 	has_membarrier = USE_MEMBARRIER && !segpool_sys_barrier_register();
 }
 
@@ -144,40 +160,54 @@ static bool make_room(void)
 	return true;
 }
 
-static void cache_init(struct segpool_cache *cache, uint32_t shift)
+static uint32_t capacity(uint32_t shift)
 {
-	memset(cache, 0, sizeof(*cache));
-	cache->capacity = CACHE_BYTES >> shift;
-	if (cache->capacity < CACHE_LEAST)
-		cache->capacity = CACHE_LEAST;
-	cache->partial = SEGPOOL_NONE;
-	cache->hot = SEGPOOL_NONE;
+	return CACHE_BYTES >> shift < CACHE_LEAST ? CACHE_LEAST : CACHE_BYTES >> shift;
+}
+
+static void note_sizes(struct segpool_heap *heap, const struct segpool *pool)
+{
+	uint32_t size, i = 0;
+
+	for (size = 0; size < SEGPOOL_NR_SIZES; size++) {
+		while (i < pool->nr_classes && segpool_size_logarithm(pool->classes[i]) < size)
+			i++;
+		heap->cache_of[size] = (uint16_t)((char *)(i < pool->nr_classes ? &heap->caches[i] :
+							   &heap->none) - (char *)heap);
+	}
 }
 
 /* With all caches' slots behind it. */
 static struct segpool_heap *make_heap(struct segpool_segments *segments)
 {
 	uint32_t i, nr = segments->pool->nr_classes;
-	struct segpool_cache of_class;
+	struct segpool_cache *cache;
 	struct segpool_heap *heap;
-	size_t slots = 0;
-	void **slot;
+	struct segpool_slot *slot;
+	size_t size = sizeof(*heap) + nr * sizeof(heap->caches[0]);
 
-	for (i = 0; i < nr; i++) {
-		cache_init(&of_class, segments->shift_of[i]);
-		slots += of_class.capacity;
-	}
-	heap = calloc(1, sizeof(*heap) + nr * sizeof(heap->caches[0]) + slots * sizeof(*slot));
+	for (i = 0; i < nr; i++)
+		size += capacity(segments->shift_of[i]) * sizeof(*slot);
+	heap = aligned_alloc(_Alignof(struct segpool_heap),
+			     (size + _Alignof(struct segpool_heap) - 1) &
+			     ~(_Alignof(struct segpool_heap) - 1));
 	if (!heap)
 		return NULL;
-	slot = (void **)(heap->caches + nr);
+	memset(heap, 0, size);
+	slot = (struct segpool_slot *)(heap->caches + nr);
 	for (i = 0; i < nr; i++) {
-		cache_init(&heap->caches[i], segments->shift_of[i]);
-		heap->caches[i].slots = slot;
-		slot += heap->caches[i].capacity;
+		cache = &heap->caches[i];
+		cache->slots = slot;
+		cache->top = slot;
+		slot += capacity(segments->shift_of[i]);
+		cache->end = slot;
+		cache->unaligned = (1U << segments->shift_of[i]) - 1;
+		cache->partial = SEGPOOL_NONE;
+		cache->hot = SEGPOOL_NONE;
 	}
 	heap->segments = segments;
 	heap->wanted = !has_membarrier;
+	note_sizes(heap, segments->pool);
 	pthread_mutex_init(&heap->gate, NULL);
 	return heap;
 }
@@ -306,13 +336,22 @@ void segpool_heap_let_wait(struct segpool_heap *heap)
 /* Another thread than its own goes inside; segments->lock is held, so there is one at a time. */
 void segpool_heap_intrude(struct segpool_heap *heap)
 {
+	uint32_t looks, failures = 0;
+
 	pthread_mutex_lock(&heap->gate);
 	if (!has_membarrier)
 		return;
 	__atomic_store_n(&heap->wanted, 1, __ATOMIC_SEQ_CST);
-	segpool_sys_barrier();
-	while (__atomic_load_n(&heap->busy, __ATOMIC_ACQUIRE))
-		segpool_sys_yield();
+	/* It worked when the process began; without it there is no lock. */
+	while (segpool_sys_barrier())
+		if (++failures == BARRIER_FAILURES)
+			abort();
+	/* The owner may be off the processor, and we of a priority that keeps it there. */
+	for (looks = 0; __atomic_load_n(&heap->busy, __ATOMIC_ACQUIRE); looks++)
+		if (looks < YIELDS)
+			segpool_sys_yield();
+		else
+			segpool_sys_nap();
 }
 
 void segpool_heap_withdraw(struct segpool_heap *heap)

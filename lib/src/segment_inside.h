@@ -26,22 +26,34 @@ static inline struct segpool_heap *segpool_heap_mine(struct segpool *pool)
 }
 
 /*
- * By the heap's own thread. The compiler must not change the order; the processor is told so by
- * who wants in (segpool_heap_intrude()).
+ * By the heap's own thread: whether it is inside. Where it is not, it may leave, or wait. The
+ * compiler must not change the order; the processor is told so by who wants in
+ * (segpool_heap_intrude()).
  */
-static inline void segpool_heap_enter(struct segpool_heap *heap)
+static inline bool segpool_heap_try_enter(struct segpool_heap *heap)
 {
 	segpool_write(&heap->busy, 1);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	/* Acquire: what who was inside before has done. */
-	if (segpool_rarely(__atomic_load_n(&heap->wanted, __ATOMIC_ACQUIRE)))
+	return !__atomic_load_n(&heap->wanted, __ATOMIC_ACQUIRE);
+}
+
+/* Whether that was all: false where somebody else wanted in meanwhile. */
+static inline bool segpool_heap_try_exit(struct segpool_heap *heap)
+{
+	__atomic_store_n(&heap->busy, 0, __ATOMIC_RELEASE);
+	return !segpool_read(&heap->wanted);
+}
+
+static inline void segpool_heap_enter(struct segpool_heap *heap)
+{
+	if (segpool_rarely(!segpool_heap_try_enter(heap)))
 		segpool_heap_wait(heap);
 }
 
 static inline void segpool_heap_exit(struct segpool_heap *heap)
 {
-	__atomic_store_n(&heap->busy, 0, __ATOMIC_RELEASE);
-	if (segpool_rarely(segpool_read(&heap->wanted)))
+	if (segpool_rarely(!segpool_heap_try_exit(heap)))
 		segpool_heap_let_wait(heap);
 }
 

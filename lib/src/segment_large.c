@@ -13,12 +13,12 @@ static void begin(struct segpool_segments *segments, const struct segpool_region
 {
 	uint32_t first = SEGPOOL_HANDLE_INDEX(regions[0].handle), i;
 	struct segpool_segment *segment = segpool_segment_at(segments, first, 0);
-	struct segpool_slab *slab = &segments->slabs[first];
+	struct segpool_slab *slab = &segments->pool->slabs[first];
 
 	for (i = 0; i < nr; i++)
-		slab[i].handle = regions[i].handle;
+		slab[i].generation = SEGPOOL_HANDLE_GENERATION(regions[i].handle);
 	slab->large_asked = bytes;
-	slab->shift = (uint8_t)segments->region_shift;
+	slab->shift = (uint8_t)segments->pool->region_shift;
 	__atomic_add_fetch(&segments->large.allocs, 1, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&segments->large.regions, nr, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&segments->large.asked, bytes, __ATOMIC_RELAXED);
@@ -27,11 +27,27 @@ static void begin(struct segpool_segments *segments, const struct segpool_region
 	__atomic_store_n(&slab->large, nr, __ATOMIC_RELEASE);
 }
 
-/* NULL, with the error in errno. */
-void *segpool_large_alloc(struct segpool_segments *segments, size_t bytes)
-{
-	uint64_t nr = (bytes - 1) >> segments->region_shift;
+struct request {
+	struct segpool *pool;
 	struct segpool_region *regions;
+	uint32_t nr;
+};
+
+static int take_regions(void *argument)
+{
+	const struct request *request = argument;
+	uint32_t flags = SEGPOOL_POPULATE | (request->nr > 1 ? SEGPOOL_CONTIGUOUS : 0);
+	int taken = segpool_region_alloc(request->pool, request->pool->nr_classes - 1, flags, 0,
+					 request->regions, request->nr);
+
+	return taken < 0 ? taken : 0;
+}
+
+/* NULL, with the error in errno. */
+void *segpool_large_alloc(struct segpool_segments *segments, size_t size, size_t asked)
+{
+	uint64_t nr = (size - 1) >> segments->pool->region_shift;
+	struct request request = { .pool = segments->pool };
 	void *address = NULL;
 	int error;
 
@@ -40,15 +56,20 @@ void *segpool_large_alloc(struct segpool_segments *segments, size_t bytes)
 			"a piece of memory has 1024 regions at most: ask for a smaller one, or open the pool with larger regions");
 		return NULL;
 	}
-	nr++;
-	regions = calloc(nr, sizeof(*regions));
-	error = regions ? segpool_take_regions(segments, segments->pool->nr_classes - 1, regions,
-					       (uint32_t)nr) : -ENOMEM;
-	if (!error) {
-		begin(segments, regions, (uint32_t)nr, bytes);
-		address = segments->base + regions[0].offset;
+	request.nr = (uint32_t)nr + 1;
+	request.regions = calloc(request.nr, sizeof(*request.regions));
+	if (!request.regions) {
+		errno = -segpool_record_fault(-ENOMEM, "no memory for the list of the regions");
+		return NULL;
 	}
-	free(regions);
+	error = take_regions(&request);
+	if (error == -ENOMEM)
+		error = segpool_in_shortage(segments, take_regions, &request);
+	if (!error) {
+		begin(segments, request.regions, request.nr, asked);
+		address = segments->pool->base + request.regions[0].offset;
+	}
+	free(request.regions);
 	if (error)
 		errno = -error;
 	return address;
@@ -70,17 +91,19 @@ static bool win(struct segpool_segments *segments, const struct segpool_slab *sl
 int segpool_large_free(struct segpool_segments *segments, struct segpool_slab *slab)
 {
 	struct segpool_free_entry entries[AT_A_TIME];
-	uint32_t nr = slab->large, n, done = 0;
+	uint32_t nr, n, done = 0;
 
 	if (!win(segments, slab))
 		return -EALREADY;
+	nr = slab->large;
 	__atomic_add_fetch(&segments->large.frees, 1, __ATOMIC_RELAXED);
 	__atomic_sub_fetch(&segments->large.regions, nr, __ATOMIC_RELAXED);
 	__atomic_sub_fetch(&segments->large.asked, slab->large_asked, __ATOMIC_RELAXED);
 	__atomic_store_n(&slab->large, 0, __ATOMIC_RELAXED);
 	while (done < nr) {
 		for (n = 0; n < AT_A_TIME && done < nr; n++, done++)
-			entries[n] = (struct segpool_free_entry){ .handle = slab[done].handle };
+			entries[n] = (struct segpool_free_entry){
+				.handle = segpool_slab_handle(segments->pool, &slab[done]) };
 		segpool_region_free_batch(segments->pool, entries, n, SEGPOOL_LAZY);
 	}
 	return 0;

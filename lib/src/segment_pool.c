@@ -17,7 +17,7 @@ static uint32_t logarithm(uint64_t power_of_two)
 
 static uint64_t nr_regions(const struct segpool_segments *segments)
 {
-	return segments->pool->reservation >> segments->region_shift;
+	return segments->pool->reservation >> segments->pool->region_shift;
 }
 
 static uint64_t bitmap_bytes(const struct segpool_segments *segments)
@@ -40,22 +40,14 @@ static uint64_t slab_bytes(const struct segpool_segments *segments)
 static void note_classes(struct segpool_segments *segments)
 {
 	const struct segpool *pool = segments->pool;
-	uint32_t size, class_index = 0;
+	uint32_t i;
 
-	for (size = 0; size < SEGPOOL_NR_SIZES; size++) {
-		while (class_index < pool->nr_classes &&
-		       pool->classes[class_index] < 4096ULL << size)
-			class_index++;
-		segments->class_of[size] = class_index < pool->nr_classes ?
-					   (uint8_t)class_index : SEGPOOL_LARGE;
-	}
-	for (class_index = 0; class_index < pool->nr_classes; class_index++)
-		segments->shift_of[class_index] =
-			(uint8_t)logarithm(pool->classes[class_index]);
+	for (i = 0; i < pool->nr_classes; i++)
+		segments->shift_of[i] = (uint8_t)logarithm(pool->classes[i]);
 }
 
 /* Three arrays that cost address space, and memory where they are used. */
-static int reserve(struct segpool_segments *segments)
+static int reserve(struct segpool *pool, struct segpool_segments *segments)
 {
 	void *slabs, *metadata, *bitmaps;
 	int error;
@@ -69,7 +61,7 @@ static int reserve(struct segpool_segments *segments)
 	error = segpool_sys_book(bitmap_bytes(segments), &bitmaps);
 	if (error)
 		goto err_metadata;
-	segments->slabs = slabs;
+	pool->slabs = slabs;
 	segments->metadata = metadata;
 	segments->bitmaps = bitmaps;
 	return 0;
@@ -88,15 +80,14 @@ static struct segpool_segments *make(struct segpool *pool)
 	if (!segments)
 		return NULL;
 	segments->pool = pool;
-	segments->base = pool->base;
-	segments->region_shift = logarithm(pool->region_size);
-	segments->per_region = segments->region_shift - logarithm(pool->classes[0]);
+	segments->per_region = pool->region_shift - logarithm(pool->classes[0]);
 	note_classes(segments);
-	if (reserve(segments)) {
+	if (reserve(pool, segments)) {
 		free(segments);
 		return NULL;
 	}
 	pthread_mutex_init(&segments->lock, NULL);
+	pthread_mutex_init(&segments->shortage, NULL);
 	return segments;
 }
 
@@ -115,6 +106,12 @@ struct segpool_segments *segpool_segments_of(struct segpool *pool)
 	return segments;
 }
 
+/* Another thread of the parent may have held it at that moment. */
+void segpool_segments_in_child(void)
+{
+	pthread_mutex_init(&begin_lock, NULL);
+}
+
 /* The regions themselves go with the pool. */
 void segpool_segments_end(struct segpool *pool)
 {
@@ -125,7 +122,8 @@ void segpool_segments_end(struct segpool *pool)
 	segpool_heaps_forget(pool);
 	segpool_sys_unmap(segments->bitmaps, bitmap_bytes(segments));
 	segpool_sys_unmap(segments->metadata, metadata_bytes(segments));
-	segpool_sys_unmap(segments->slabs, slab_bytes(segments));
+	segpool_sys_unmap(pool->slabs, slab_bytes(segments));
+	pthread_mutex_destroy(&segments->shortage);
 	pthread_mutex_destroy(&segments->lock);
 	free(segments);
 }

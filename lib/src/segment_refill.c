@@ -7,23 +7,14 @@
 
 #include "segment.h"
 #include "segment_inside.h"
+#include "syscall.h"
 
-static bool fill_from_own(struct segpool_heap *heap, uint32_t class_index)
-{
-	struct segpool_leaving leaving = SEGPOOL_NOBODY_LEAVES;
-	bool filled;
+/* So often somebody looks again who is short, because regions were on the move. */
+#define MOST_LOOKS	1000
 
-	segpool_heap_enter(heap);
-	segpool_heap_collect(heap, &leaving);
-	segpool_cache_fill(heap, class_index);
-	filled = heap->caches[class_index].nr;
-	segpool_heap_exit(heap);
-	segpool_leave(heap->segments, &leaving);
-	return filled;
-}
-
-/* Regions that no heap needs, and segments at hand, go back: their pages can serve anybody. */
-void segpool_heaps_empty(struct segpool_segments *segments)
+/* Does @what in each heap, with all others outside. */
+static void in_all_heaps(struct segpool_segments *segments,
+			 void (*what)(struct segpool_heap *heap, struct segpool_leaving *leaving))
 {
 	struct segpool_leaving leaving = SEGPOOL_NOBODY_LEAVES;
 	struct segpool_heap *heap;
@@ -31,33 +22,107 @@ void segpool_heaps_empty(struct segpool_segments *segments)
 	pthread_mutex_lock(&segments->lock);
 	for (heap = segments->heaps; heap; heap = heap->next) {
 		segpool_heap_intrude(heap);
-		segpool_heap_empty(heap, &leaving);
+		what(heap, &leaving);
 		segpool_heap_withdraw(heap);
 	}
 	pthread_mutex_unlock(&segments->lock);
 	segpool_leave(segments, &leaving);
 }
 
-/* 0, or why there are none: all of them, neighbours. */
-int segpool_take_regions(struct segpool_segments *segments, uint32_t class_index,
-			 struct segpool_region *regions, uint32_t nr)
+/* What has been freed is free: twice, since a heap may pass on what has another owner by now. */
+void segpool_heaps_collect(struct segpool_segments *segments)
 {
-	uint32_t flags = SEGPOOL_POPULATE | (nr > 1 ? SEGPOOL_CONTIGUOUS : 0);
+	in_all_heaps(segments, segpool_heap_collect);
+	in_all_heaps(segments, segpool_heap_collect);
+}
+
+static void empty(struct segpool_segments *segments)
+{
+	segpool_heaps_collect(segments);
+	in_all_heaps(segments, segpool_heap_empty);
+}
+
+/* Regions that no heap needs, and segments at hand, go back: their pages can serve anybody. */
+void segpool_heaps_empty(struct segpool_segments *segments)
+{
+	pthread_mutex_lock(&segments->shortage);
+	empty(segments);
+	pthread_mutex_unlock(&segments->shortage);
+}
+
+/*
+ * Everything that is there without need serves: @attempt is made until it has another result than
+ * -ENOMEM, or had that while nothing was on the move.
+ */
+int segpool_in_shortage(struct segpool_segments *segments, int (*attempt)(void *argument),
+			void *argument)
+{
+	uint32_t looks, moved;
+	int error;
+
+	pthread_mutex_lock(&segments->shortage);
+	for (looks = 0; looks < MOST_LOOKS; looks++) {
+		empty(segments);
+		moved = __atomic_load_n(&segments->moved, __ATOMIC_SEQ_CST);
+		error = attempt(argument);
+		if (error != -ENOMEM ||
+		    (!__atomic_load_n(&segments->moving, __ATOMIC_SEQ_CST) &&
+		     __atomic_load_n(&segments->moved, __ATOMIC_SEQ_CST) == moved))
+			break;
+		segpool_sys_yield();
+	}
+	pthread_mutex_unlock(&segments->shortage);
+	return error;
+}
+
+/* Whether there is something at hand, and the heap's thread is inside. */
+static bool fill_from_own(struct segpool_heap *heap, uint32_t class_index)
+{
+	struct segpool_cache *cache = &heap->caches[class_index];
+	struct segpool_leaving leaving = SEGPOOL_NOBODY_LEAVES;
+
+	segpool_heap_enter(heap);
+	segpool_heap_collect(heap, &leaving);
+	if (cache->top == cache->slots)
+		segpool_cache_fill(heap, class_index);
+	if (cache->top != cache->slots && leaving.first == SEGPOOL_NONE)
+		return true;
+	segpool_heap_exit(heap);
+	segpool_leave(heap->segments, &leaving);
+	segpool_heap_enter(heap);
+	if (cache->top == cache->slots)
+		segpool_cache_fill(heap, class_index);
+	if (cache->top != cache->slots)
+		return true;
+	segpool_heap_exit(heap);
+	return false;
+}
+
+/* 0: as above. */
+static int fill_from_pool(struct segpool_heap *heap, uint32_t class_index)
+{
+	struct segpool_segments *segments = heap->segments;
+	struct segpool_region region;
 	int taken;
 
-	taken = segpool_region_alloc(segments->pool, class_index, flags, 0, regions, nr);
-	if (taken == -ENOMEM) {
-		segpool_heaps_empty(segments);
-		taken = segpool_region_alloc(segments->pool, class_index, flags, 0, regions, nr);
+	segpool_move_begins(segments);
+	taken = segpool_region_alloc(segments->pool, class_index, SEGPOOL_POPULATE, 0, &region, 1);
+	if (taken < 0) {
+		segpool_move_fails(segments);
+		return taken;
 	}
-	return taken < 0 ? taken : 0;
+	segpool_heap_enter(heap);
+	segpool_slab_adopt(heap, &region, class_index);
+	segpool_cache_fill(heap, class_index);
+	segpool_move_ends(segments);
+	return 0;
 }
 
 /*
  * A region with free segments that another heap has. Only who holds segments->lock goes inside
- * a heap that is not its thread's: nobody sees this region in between.
+ * a heap that is not its thread's: nobody sees this region in between. Whether: as above.
  */
-static bool take_from_others(struct segpool_heap *heap, uint32_t class_index)
+static bool fill_from_others(struct segpool_heap *heap, uint32_t class_index)
 {
 	struct segpool_segments *segments = heap->segments;
 	uint32_t index = SEGPOOL_NONE;
@@ -78,30 +143,40 @@ static bool take_from_others(struct segpool_heap *heap, uint32_t class_index)
 	if (index != SEGPOOL_NONE) {
 		segpool_heap_enter(heap);
 		segpool_slab_arrive(heap, index);
-		segpool_heap_exit(heap);
+		segpool_cache_fill(heap, class_index);
 	}
 	pthread_mutex_unlock(&segments->lock);
 	return index != SEGPOOL_NONE;
 }
 
-/* By the heap's thread: 0 where the class's cache has something, or why it has not. */
+struct refill {
+	struct segpool_heap *heap;
+	uint32_t class_index;
+};
+
+/* The pool last: what it says of a refusal is what the program is told. */
+static int fill_from_anywhere(void *argument)
+{
+	const struct refill *refill = argument;
+
+	if (fill_from_own(refill->heap, refill->class_index) ||
+	    fill_from_others(refill->heap, refill->class_index))
+		return 0;
+	return fill_from_pool(refill->heap, refill->class_index);
+}
+
+/*
+ * By the heap's thread, outside: 0 where the class's cache has something and the thread is inside,
+ * or why not.
+ */
 int segpool_heap_refill(struct segpool_heap *heap, uint32_t class_index)
 {
-	struct segpool_region region;
+	struct refill refill = { heap, class_index };
 	int error;
 
 	if (fill_from_own(heap, class_index))
 		return 0;
-	error = segpool_take_regions(heap->segments, class_index, &region, 1);
-	if (!error) {
-		segpool_heap_enter(heap);
-		segpool_slab_adopt(heap, &region, class_index);
-		segpool_cache_fill(heap, class_index);
-		segpool_heap_exit(heap);
-		return 0;
-	}
-	if (error == -ENOMEM && take_from_others(heap, class_index) &&
-	    fill_from_own(heap, class_index))
-		return 0;
-	return error;
+	error = fill_from_pool(heap, class_index);
+	return error == -ENOMEM ?
+	       segpool_in_shortage(heap->segments, fill_from_anywhere, &refill) : error;
 }

@@ -15,13 +15,12 @@ static void add_cache(const struct segpool_segments *segments, const struct segp
 {
 	const struct segpool_cache *cache = &heap->caches[class_index];
 	uint64_t live = cache->allocs - cache->frees;
-	uint64_t bytes = 1ULL << segments->shift_of[class_index];
 
 	values[SEGPOOL_S_ALLOCS] += cache->allocs;
 	values[SEGPOOL_S_FREES] += cache->frees;
 	values[SEGPOOL_S_LIVE] += live;
-	values[SEGPOOL_S_LIVE_BYTES] += live * bytes;
-	values[SEGPOOL_S_ASKED_BYTES] += cache->asked - cache->given_back;
+	values[SEGPOOL_S_LIVE_BYTES] += live << segments->shift_of[class_index];
+	values[SEGPOOL_S_ASKED_BYTES] += cache->asked;
 	values[SEGPOOL_S_REGIONS] += cache->regions;
 }
 
@@ -37,14 +36,15 @@ static void add_heap(const struct segpool_segments *segments, const struct segpo
 
 static void add_large(const struct segpool_segments *segments, uint64_t *values)
 {
+	/* In this order: none is freed that was not given. */
+	uint64_t frees = __atomic_load_n(&segments->large.frees, __ATOMIC_ACQUIRE);
 	uint64_t allocs = segpool_read(&segments->large.allocs);
-	uint64_t frees = segpool_read(&segments->large.frees);
 	uint64_t regions = segpool_read(&segments->large.regions);
 
 	values[SEGPOOL_S_ALLOCS] += allocs;
 	values[SEGPOOL_S_FREES] += frees;
 	values[SEGPOOL_S_LIVE] += allocs - frees;
-	values[SEGPOOL_S_LIVE_BYTES] += regions << segments->region_shift;
+	values[SEGPOOL_S_LIVE_BYTES] += regions << segments->pool->region_shift;
 	values[SEGPOOL_S_ASKED_BYTES] += segpool_read(&segments->large.asked);
 	values[SEGPOOL_S_REGIONS] += regions;
 	values[SEGPOOL_S_DOUBLE_FREES] = segpool_read(&segments->double_frees);
@@ -54,19 +54,16 @@ static void add_large(const struct segpool_segments *segments, uint64_t *values)
 static void read_segments(struct segpool_segments *segments, uint32_t class_index,
 			  uint64_t *values)
 {
-	struct segpool_leaving leaving = SEGPOOL_NOBODY_LEAVES;
 	struct segpool_heap *heap;
 
+	segpool_heaps_collect(segments);
 	pthread_mutex_lock(&segments->lock);
 	for (heap = segments->heaps; heap; heap = heap->next) {
 		segpool_heap_intrude(heap);
-		/* What others have freed counts as free. */
-		segpool_heap_collect(heap, &leaving);
 		add_heap(segments, heap, class_index, values);
 		segpool_heap_withdraw(heap);
 	}
 	pthread_mutex_unlock(&segments->lock);
-	segpool_leave(segments, &leaving);
 	if (class_index == SEGPOOL_ALL_CLASSES)
 		add_large(segments, values);
 }

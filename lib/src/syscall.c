@@ -163,9 +163,16 @@ int segpool_sys_barrier_register(void)
 	return result((int)syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0));
 }
 
-void segpool_sys_barrier(void)
+int segpool_sys_barrier(void)
 {
-	syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+	return result((int)syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0));
+}
+
+void segpool_sys_nap(void)
+{
+	long time[2] = { 0, 50000 };
+
+	syscall(SYS_nanosleep, time, NULL);
 }
 
 void segpool_sys_yield(void)

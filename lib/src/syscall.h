@@ -61,9 +61,12 @@ void segpool_sys_wake(const uint32_t *word);
 int segpool_sys_barrier_register(void);
 
 /* All threads of the process execute a full memory barrier. */
-void segpool_sys_barrier(void);
+int segpool_sys_barrier(void);
 
 void segpool_sys_yield(void);
+
+/* Sleeps for 50 microseconds; no point where a thread is cancelled. */
+void segpool_sys_nap(void);
 
 /* Bytes of a page. */
 uint64_t segpool_sys_page(void);

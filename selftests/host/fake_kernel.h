@@ -96,7 +96,12 @@ int segpool_sys_barrier_register(void)
 	abort();
 }
 
-void segpool_sys_barrier(void)
+int segpool_sys_barrier(void)
+{
+	abort();
+}
+
+void segpool_sys_nap(void)
 {
 	abort();
 }

@@ -29,6 +29,7 @@ install_puts_down_everything() {
 	diff - <(cd "$installed" && find . ! -type d | sort) <<-EOF
 		./inc/linux/segpool.h
 		./inc/segpool.h
+		./inc/segpool_pmr.hpp
 		./$lib/libsegpool.a
 		./$lib/libsegpool.so
 		./$lib/libsegpool.so.0

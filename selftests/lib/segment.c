@@ -154,7 +154,7 @@ TEST_F(segment, zeroed_aligned_resized)
 	address = segpool_calloc(self->pool, 8, 4 * SP_KIB);
 	ASSERT_NE(NULL, address);
 	EXPECT_TRUE(sp_is_zero(address, LARGEST));
-	/* It stays while more than half of it is wanted. */
+	/* It stays while another one would be as large. */
 	EXPECT_EQ(address, segpool_realloc(self->pool, address, LARGEST / 2 + 1));
 	address[0] = 7;
 	address[LARGEST / 2] = 8;
@@ -166,7 +166,7 @@ TEST_F(segment, zeroed_aligned_resized)
 	address = segpool_realloc(self->pool, moved, 5 * REGION);
 	ASSERT_NE(NULL, address);
 	EXPECT_EQ(7, address[0]);
-	EXPECT_EQ(address, segpool_realloc(self->pool, address, 4 * REGION));
+	EXPECT_EQ(address, segpool_realloc(self->pool, address, 4 * REGION + 1));
 	EXPECT_EQ(0, segpool_free(self->pool, address));
 	address = segpool_aligned_alloc(self->pool, REGION, 1);
 	ASSERT_NE(NULL, address);
@@ -325,6 +325,80 @@ TEST_F(segment, idle_thread_keeps_nothing_from_others)
 	EXPECT_EQ(BACKED, all(self->pool, SEGPOOL_S_LIVE));
 	ASSERT_EQ(128 - BACKED, run(take_all, &errand));
 	EXPECT_EQ(128, all(self->pool, SEGPOOL_S_LIVE));
+}
+
+/* What stays for its thread does not stay for ever, only because there was a trim in between. */
+TEST_F(segment, one_region_stays)
+{
+	void *held[64];
+	int i, round;
+
+	for (round = 0; round < 4; round++) {
+		ASSERT_EQ(64, segpool_alloc_batch(self->pool, 4 * SP_KIB, held, 64));
+		for (i = 0; i < 64; i++) {
+			if (i == 20 * round)
+				ASSERT_EQ(0, segpool_trim(self->pool, 0, NULL));
+			ASSERT_EQ(0, segpool_free(self->pool, held[i]));
+		}
+		EXPECT_GE(1, all(self->pool, SEGPOOL_S_REGIONS));
+	}
+}
+
+/* Neither the pool nor the kernel hears of it. */
+TEST_F(segment, steady_state)
+{
+	void *held[40];
+	uint64_t before;
+	int round;
+
+	ASSERT_EQ(40, segpool_alloc_batch(self->pool, 4 * SP_KIB, held, 40));
+	before = counter(self->pool, SEGPOOL_C_REUSED_REGIONS) +
+		 counter(self->pool, SEGPOOL_C_NEW_REGIONS);
+	for (round = 0; round < 10000; round++) {
+		ASSERT_EQ(0, segpool_free(self->pool, held[round % 40]));
+		held[round % 40] = segpool_alloc(self->pool, 4 * SP_KIB);
+		ASSERT_NE(NULL, held[round % 40]);
+	}
+	EXPECT_EQ(before, counter(self->pool, SEGPOOL_C_REUSED_REGIONS) +
+			  counter(self->pool, SEGPOOL_C_NEW_REGIONS));
+	EXPECT_EQ(0, counter(self->pool, SEGPOOL_C_RELEASED_REGIONS));
+	EXPECT_EQ(0, segpool_free_batch(self->pool, held, 40));
+}
+
+/* Classes with nothing between them, one as large as a region, and the most segments that a region has. */
+TEST_F(segment, odd_classes)
+{
+	struct segpool_options options;
+	struct segpool *pool;
+	char *one, *two;
+
+	segpool_options_init(&options);
+	options.backend = BACKEND;
+	options.flags = SEGPOOL_SET_VIRTUAL | SEGPOOL_SET_PHYSICAL;
+	options.region_size = SEGPOOL_MAX_REGION_SIZE;
+	options.limits.virtual_budget = 2 * SEGPOOL_MAX_REGION_SIZE;
+	options.limits.physical_budget = 2 * SEGPOOL_MAX_REGION_SIZE;
+	options.nr_classes = 2;
+	options.classes[0] = 4096;
+	options.classes[1] = SEGPOOL_MAX_REGION_SIZE;
+	ASSERT_EQ(0, segpool_open(&options, &pool));
+	one = segpool_alloc(pool, 1);
+	two = segpool_alloc(pool, 4097);
+	ASSERT_TRUE(one && two);
+	EXPECT_EQ(SEGPOOL_MAX_REGION_SIZE, segpool_usable_size(pool, two));
+	EXPECT_EQ(0, (uintptr_t)two % SEGPOOL_MAX_REGION_SIZE);
+	EXPECT_EQ(NULL, segpool_alloc(pool, SEGPOOL_MAX_REGION_SIZE));
+	EXPECT_EQ(0, segpool_free(pool, one));
+	EXPECT_EQ(-EALREADY, segpool_free(pool, one));
+	one = segpool_alloc(pool, SEGPOOL_MAX_REGION_SIZE);
+	ASSERT_NE(NULL, one);
+	EXPECT_EQ(0, segpool_free(pool, two));
+	EXPECT_EQ(0, segpool_free(pool, one));
+	one = segpool_alloc(pool, SEGPOOL_MAX_REGION_SIZE + 1);
+	ASSERT_NE(NULL, one);
+	EXPECT_EQ(2 * SEGPOOL_MAX_REGION_SIZE, segpool_usable_size(pool, one));
+	EXPECT_EQ(0, segpool_free(pool, one));
+	segpool_close(pool);
 }
 
 TEST_F(segment, many_pools)

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 
 #include "pool.h"
 #include "testing_memory.h"
@@ -302,6 +303,100 @@ TEST(with_too_little)
 	rage(&storm);
 	EXPECT_LT(0, storm.refused);
 	EXPECT_NOTHING_LEFT(storm);
+	end(&storm);
+}
+
+static void *take_and_give_one(void *argument)
+{
+	struct worker *worker = argument;
+	struct storm *storm = worker->storm;
+	void *segment;
+	unsigned int i;
+
+	pthread_barrier_wait(&storm->start);
+	for (i = 0; i < ROUNDS; i++) {
+		segment = segpool_alloc(storm->pool, some_size(worker) % LARGEST + 1);
+		if (!segment)
+			complain(storm, "refused", errno);
+		else if (segpool_free(storm->pool, segment))
+			complain(storm, "free", i);
+	}
+	storm->running--;
+	return NULL;
+}
+
+/* A region for each, of whatever class it was last: nobody is ever refused. */
+TEST(room_for_all)
+{
+	struct segpool_limits limits = { .virtual_budget = THREADS * REGION };
+	struct worker workers[THREADS];
+	struct storm storm = { 0 };
+	pthread_t trimmer;
+	int i;
+
+	ASSERT_EQ(0, begin(&storm, THREADS * REGION));
+	ASSERT_EQ(0, segpool_set_budget(storm.pool, SEGPOOL_SET_VIRTUAL, &limits));
+	for (i = 0; i < THREADS; i++) {
+		workers[i] = (struct worker){ .storm = &storm, .random = i + 1, .number = i + 1 };
+		ASSERT_EQ(0, pthread_create(&workers[i].thread, NULL, take_and_give_one,
+					    &workers[i]));
+	}
+	ASSERT_EQ(0, pthread_create(&trimmer, NULL, trim, &storm));
+	for (i = 0; i < THREADS; i++)
+		ASSERT_EQ(0, pthread_join(workers[i].thread, NULL));
+	ASSERT_EQ(0, pthread_join(trimmer, NULL));
+	EXPECT_EQ(0, storm.bad)
+		TH_LOG("%lu times, first %s", storm.bad, storm.first);
+	EXPECT_EQ(0, all(storm.pool, SEGPOOL_S_LIVE));
+	end(&storm);
+}
+
+static void *take_one_and_end(void *argument)
+{
+	struct storm *storm = argument;
+
+	if (segpool_free(storm->pool, segpool_alloc(storm->pool, 1)))
+		complain(storm, "free", 0);
+	return NULL;
+}
+
+static void *end_threads(void *argument)
+{
+	struct storm *storm = argument;
+	pthread_t thread;
+
+	while (storm->running)
+		if (!pthread_create(&thread, NULL, take_one_and_end, storm))
+			pthread_join(thread, NULL);
+	return NULL;
+}
+
+/* A child closes what it has of the pool, whatever the parent's threads were doing at that moment. */
+TEST(closed_in_a_child)
+{
+	struct storm storm = { 0 };
+	pthread_t threads[2];
+	int i, status;
+	pid_t child;
+
+	ASSERT_EQ(0, begin(&storm, 64 * REGION));
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, end_threads, &storm));
+	for (i = 0; i < 60; i++) {
+		child = fork();
+		ASSERT_LE(0, child);
+		if (!child) {
+			alarm(60);
+			segpool_close(storm.pool);
+			_exit(0);
+		}
+		ASSERT_EQ(child, waitpid(child, &status, 0));
+		ASSERT_EQ(0, status);
+	}
+	storm.running = 0;
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, pthread_join(threads[i], NULL));
+	EXPECT_EQ(0, storm.bad);
 	end(&storm);
 }
 
