@@ -335,11 +335,10 @@ TEST_F(segment, one_region_stays)
 
 	for (round = 0; round < 4; round++) {
 		ASSERT_EQ(64, segpool_alloc_batch(self->pool, 4 * SP_KIB, held, 64));
-		for (i = 0; i < 64; i++) {
-			if (i == 20 * round)
-				ASSERT_EQ(0, segpool_trim(self->pool, 0, NULL));
+		/* The one that stayed is in use now. */
+		ASSERT_EQ(0, segpool_trim(self->pool, 0, NULL));
+		for (i = 0; i < 64; i++)
 			ASSERT_EQ(0, segpool_free(self->pool, held[i]));
-		}
 		EXPECT_GE(1, all(self->pool, SEGPOOL_S_REGIONS));
 	}
 }

@@ -129,6 +129,25 @@ TEST_F(wrong, free_that_waits_in_a_region_that_goes_home)
 	use_it_again(_metadata, self);
 }
 
+/* The segment is somebody's again, whom the wrong free does not concern. */
+TEST_F(wrong, free_that_waits_while_the_segment_is_given_again)
+{
+	void *again = NULL;
+	int i;
+
+	ASSERT_EQ(0, segpool_free(self->pool, self->held[0]));
+	sem_post(&may_go);
+	ASSERT_EQ(0, pthread_join(self->thread, NULL));
+	for (i = 0; i < 2 * (int)SEGMENTS && again != self->held[0]; i++)
+		again = segpool_alloc(self->pool, SP_PAGE);
+	ASSERT_EQ(self->held[0], again);
+	EXPECT_EQ(SEGMENTS - 1 + i, all(self->pool, SEGPOOL_S_LIVE));
+	EXPECT_EQ(1, all(self->pool, SEGPOOL_S_DOUBLE_FREES));
+	EXPECT_EQ(SP_PAGE, segpool_usable_size(self->pool, again));
+	EXPECT_EQ(0, segpool_free(self->pool, again));
+	EXPECT_EQ(-EALREADY, segpool_free(self->pool, again));
+}
+
 static void *take_all(void *held)
 {
 	segpool_alloc_batch(argument[0], SP_PAGE, held, 2 * SEGMENTS);
