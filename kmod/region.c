@@ -312,18 +312,26 @@ bool region_claim_run(struct segpool_pool *pool, u32 nr, struct region **regions
 }
 
 /**
- * region_check_named() - is it there to be taken, at this moment?
+ * region_check_named() - could it ever be had?
  * @pool: the pool.
  * @handle: the handle under which it was released.
  *
+ * Whoever has claimed it may have to put it back: that is no answer, see admit().
+ *
  * Context: any.
- * Return: 0; -EBUSY, -ESTALE, -ENOENT: as region_claim_named().
+ * Return: 0; -EBUSY, -ESTALE, -ENOENT: as region_claim_named(), and for good.
  */
 int region_check_named(struct segpool_pool *pool, u64 handle)
 {
 	struct region *region = region_lookup(pool, handle_index(handle));
+	u64 word;
+	int err;
 
-	return region ? word_check_freed(region_word(region), handle) : -ENOENT;
+	if (!region)
+		return -ENOENT;
+	word = region_word(region);
+	err = word_check_freed(word, handle);
+	return err == -EBUSY && word_state(word) == REGION_CLAIMED ? 0 : err;
 }
 
 /**
