@@ -80,6 +80,23 @@ static void * __attribute__((__noinline__)) alloc_slowly(struct segpool *pool, s
 	return address;
 }
 
+/* The ends of the quick ways where they end otherwise: outside in any case. */
+
+static void * __attribute__((__noinline__)) alloc_from_inside(struct segpool *pool, size_t size,
+							       size_t asked,
+							       struct segpool_heap *heap)
+{
+	segpool_heap_exit(heap);
+	return alloc_slowly(pool, size, asked);
+}
+
+static void * __attribute__((__noinline__)) let_in_and_give(struct segpool_heap *heap,
+							     void *segment)
+{
+	segpool_heap_let_wait(heap);
+	return segment;
+}
+
 /* Nothing here calls a function and comes back: so nothing has to be saved. */
 static inline void *alloc(struct segpool *pool, size_t size, size_t asked)
 {
@@ -90,14 +107,11 @@ static inline void *alloc(struct segpool *pool, size_t size, size_t asked)
 	if (segpool_rarely(!pool || segpool_last_heap.serial != pool->serial))
 		return alloc_slowly(pool, size, asked);
 	cache = (void *)((char *)heap + heap->cache_of[segpool_size_logarithm(size)]);
-	if (segpool_rarely(!segpool_heap_try_enter(heap) || cache->top == cache->slots)) {
-		segpool_heap_exit(heap);
-		return alloc_slowly(pool, size, asked);
-	}
+	if (segpool_rarely(!segpool_heap_try_enter(heap) || cache->top == cache->slots))
+		return alloc_from_inside(pool, size, asked, heap);
 	address = hand_out(cache, asked);
-	if (segpool_rarely(!segpool_heap_try_exit(heap)))
-		segpool_heap_let_wait(heap);
-	return address;
+	return segpool_rarely(!segpool_heap_try_exit(heap)) ? let_in_and_give(heap, address) :
+							      address;
 }
 
 void *segpool_alloc(struct segpool *pool, size_t bytes)
@@ -270,6 +284,19 @@ static int __attribute__((__noinline__)) free_slowly(struct segpool *pool, void 
 	return error ? wrong_free(heap->segments, error) : 0;
 }
 
+static int __attribute__((__noinline__)) let_in(struct segpool_heap *heap)
+{
+	segpool_heap_let_wait(heap);
+	return 0;
+}
+
+static int __attribute__((__noinline__)) free_from_inside(struct segpool *pool, void *segment,
+							  struct segpool_heap *heap)
+{
+	segpool_heap_exit(heap);
+	return free_slowly(pool, segment);
+}
+
 /*
  * Nothing here calls a function and comes back. What is not as usual is left to the slow way, before
  * anything has changed.
@@ -290,21 +317,15 @@ int segpool_free(struct segpool *pool, void *segment)
 		return free_slowly(pool, segment);
 	slab = &pool->slabs[offset >> pool->region_shift];
 	if (segpool_rarely(!segpool_heap_try_enter(heap) || segpool_read(&slab->owner) != heap))
-		goto slowly;
+		return free_from_inside(pool, segment, heap);
 	cache = (void *)((char *)heap + slab->cache);
 	inner = (uint32_t)offset & pool->region_mask;
 	noted = slab->segments + (inner >> slab->shift);
 	if (segpool_rarely(inner & cache->unaligned || is_free(noted) || cache->top == cache->end ||
 			   slab->live == slab->last))
-		goto slowly;
+		return free_from_inside(pool, segment, heap);
 	take_back(cache, slab, noted, segment);
-	if (segpool_rarely(!segpool_heap_try_exit(heap)))
-		segpool_heap_let_wait(heap);
-	return 0;
-
-slowly:
-	segpool_heap_exit(heap);
-	return free_slowly(pool, segment);
+	return segpool_rarely(!segpool_heap_try_exit(heap)) ? let_in(heap) : 0;
 }
 
 /* --- sizes --- */

@@ -24,6 +24,7 @@ static int by_value(const void *a, const void *b)
 }
 
 /* A timer interrupt in one round does not count. Sorts the values. */
+__attribute__((__unused__))
 static uint64_t median(uint64_t *values, unsigned int nr)
 {
 	qsort(values, nr, sizeof(values[0]), by_value);
