@@ -10,8 +10,10 @@
  * What is written down about a segment is outside of it, in an array with an entry for each
  * possible segment of the reservation, of which only those in use cost memory.
  *
- * Locks: segments->shortage, segments->lock, then a heap's. A heap's owner takes its own by two
- * plain stores (segment_heap.c); who makes system calls for regions holds none but the first.
+ * Locks: segments->taking, segments->lock, then heaps' in any order, since who is inside one that is
+ * not its thread's holds the lock before. A heap's owner takes its own by two plain stores
+ * (segment_heap.c). Who makes system calls for regions holds none but the first, as long as
+ * the pool is not short.
  */
 #ifndef SEGPOOL_SEGMENT_H
 #define SEGPOOL_SEGMENT_H
@@ -148,9 +150,8 @@ struct segpool_heap {
  * @metadata: 1 << @per_region for each region.
  * @bitmaps: a bit for each possible segment: neither live nor cached.
  * @lock: protects @heaps and their orphan.
- * @shortage: held by who looks everywhere for a region, and by who empties heaps.
- * @moving: regions that are neither a heap's nor the pool's at this moment.
- * @moved: how many were and have arrived.
+ * @taking: who takes regions from the pool reads; who looks everywhere for one writes.
+ * @moving: regions on their way to the pool.
  * @heaps: all that there are.
  * @double_frees: frees of what was free.
  * @foreign_frees: frees of what is no segment.
@@ -164,8 +165,8 @@ struct segpool_segments {
 	uint64_t *bitmaps;
 	pthread_mutex_t lock;
 	struct segpool_heap *heaps;
-	pthread_mutex_t shortage;
-	uint32_t moving, moved;
+	pthread_rwlock_t taking;
+	uint32_t moving;
 	uint64_t double_frees, foreign_frees;
 	struct {
 		uint64_t allocs, frees, regions, asked;
@@ -218,7 +219,8 @@ void segpool_heap_collect(struct segpool_heap *heap, struct segpool_leaving *lea
 
 /* --- where a heap has nothing; outside of it (segment_refill.c) --- */
 
-int segpool_heap_refill(struct segpool_heap *heap, uint32_t class_index);
+int segpool_heap_refill(struct segpool_heap *heap, uint32_t class_index, size_t asked,
+			void **address);
 void segpool_heaps_collect(struct segpool_segments *segments);
 void segpool_heaps_empty(struct segpool_segments *segments);
 int segpool_in_shortage(struct segpool_segments *segments, int (*attempt)(void *argument),
@@ -282,26 +284,5 @@ static inline uint64_t segpool_slab_handle(const struct segpool *pool,
 #define segpool_read(pointer)		__atomic_load_n(pointer, __ATOMIC_RELAXED)
 #define segpool_write(pointer, value)	__atomic_store_n(pointer, value, __ATOMIC_RELAXED)
 #define segpool_add(pointer, value)	segpool_write(pointer, segpool_read(pointer) + (value))
-
-/*
- * A region is on its way between the pool and a heap: who looks in both in this moment finds it in
- * neither. Counted as arrived before it counts as not moving any more.
- */
-static inline void segpool_move_begins(struct segpool_segments *segments)
-{
-	__atomic_add_fetch(&segments->moving, 1, __ATOMIC_SEQ_CST);
-}
-
-static inline void segpool_move_ends(struct segpool_segments *segments)
-{
-	__atomic_add_fetch(&segments->moved, 1, __ATOMIC_SEQ_CST);
-	__atomic_sub_fetch(&segments->moving, 1, __ATOMIC_SEQ_CST);
-}
-
-/* It did not go anywhere. */
-static inline void segpool_move_fails(struct segpool_segments *segments)
-{
-	__atomic_sub_fetch(&segments->moving, 1, __ATOMIC_SEQ_CST);
-}
 
 #endif /* SEGPOOL_SEGMENT_H */

@@ -31,20 +31,6 @@ static void *no_bytes(void)
 	return fail(segpool_record_fault(-EINVAL, "a segment has at least 1 byte"));
 }
 
-/* The program has the segment on top from now on; inside the heap. */
-static inline void *hand_out(struct segpool_cache *cache, size_t asked)
-{
-	struct segpool_slot *slot = cache->top - 1;
-
-	segpool_add(&slot->segment->generation, 1);
-	segpool_write(&slot->segment->asked, (uint32_t)asked);
-	slot->slab->live++;
-	cache->asked += asked;
-	cache->allocs++;
-	cache->top = slot;
-	return slot->address;
-}
-
 /* In all cases. @size: of the segment, @asked: what the program asked for. */
 static void * __attribute__((__noinline__)) alloc_slowly(struct segpool *pool, size_t size,
 							 size_t asked)
@@ -69,14 +55,17 @@ static void * __attribute__((__noinline__)) alloc_slowly(struct segpool *pool, s
 	}
 	class_index = (uint32_t)(cache - heap->caches);
 	segpool_heap_enter(heap);
-	if (cache->top == cache->slots) {
+	if (cache->top != cache->slots) {
+		address = segpool_hand_out(cache, asked);
 		segpool_heap_exit(heap);
-		error = segpool_heap_refill(heap, class_index);
-		if (error)
-			return fail(error);
+		return address;
 	}
-	address = hand_out(cache, asked);
 	segpool_heap_exit(heap);
+	error = segpool_heap_refill(heap, class_index, asked, &address);
+	if (error)
+		return fail(error);
+	/* It may have been refused in between. */
+	segpool_record_start(SEGPOOL_CALL_SEGMENT);
 	return address;
 }
 
@@ -109,7 +98,7 @@ static inline void *alloc(struct segpool *pool, size_t size, size_t asked)
 	cache = (void *)((char *)heap + heap->cache_of[segpool_size_logarithm(size)]);
 	if (segpool_rarely(!segpool_heap_try_enter(heap) || cache->top == cache->slots))
 		return alloc_from_inside(pool, size, asked, heap);
-	address = hand_out(cache, asked);
+	address = segpool_hand_out(cache, asked);
 	return segpool_rarely(!segpool_heap_try_exit(heap)) ? let_in_and_give(heap, address) :
 							      address;
 }
@@ -199,18 +188,23 @@ static int free_own(struct segpool_heap *heap, struct segpool_slab *slab, void *
 	return 0;
 }
 
-/* By another thread than its region's. */
+/*
+ * By another thread than its region's. The region may change under a free that is wrong: what its
+ * segments are now must not be taken for what the free is about. A segment's generation is released
+ * when it is given (segpool_hand_out()), and its region's shape was written before.
+ */
 static int free_remote(struct segpool_segments *segments, struct segpool_slab *slab,
 		       uint64_t inner)
 {
-	uint32_t number = (uint32_t)(inner >> slab->shift), generation;
-	struct segpool_segment *segment;
+	uint8_t shift = segpool_read(&slab->shift);
+	uint32_t number = (uint32_t)(inner >> shift), generation;
+	const struct segpool_segment *segment;
 
-	if (inner & ((1ULL << slab->shift) - 1))
+	if (inner & ((1ULL << shift) - 1))
 		return -EINVAL;
 	segment = segpool_segment_at(segments, segpool_slab_index(segments, slab), number);
-	generation = segpool_read(&segment->generation);
-	if (!(generation & 1))
+	generation = __atomic_load_n(&segment->generation, __ATOMIC_ACQUIRE);
+	if (!(generation & 1) || segpool_read(&slab->shift) != shift || !segpool_read(&slab->owner))
 		return -EALREADY;
 	return segpool_remote_free(segments, slab, number, generation);
 }
@@ -239,7 +233,7 @@ static int __attribute__((__noinline__)) free_other(struct segpool *pool, const 
 	struct segpool_slab *slab;
 	int error = -EINVAL;
 
-	segments = segpool_segments_of(pool);
+	segments = __atomic_load_n(&pool->segments, __ATOMIC_ACQUIRE);
 	if (!segments) {
 		segpool_record_start(SEGPOOL_CALL_SEGMENT);
 		return -EINVAL;

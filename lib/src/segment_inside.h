@@ -57,4 +57,20 @@ static inline void segpool_heap_exit(struct segpool_heap *heap)
 		segpool_heap_let_wait(heap);
 }
 
+/* The program has the segment on top from now on; inside the heap. */
+static inline void *segpool_hand_out(struct segpool_cache *cache, size_t asked)
+{
+	struct segpool_slot *slot = cache->top - 1;
+
+	segpool_write(&slot->segment->asked, (uint32_t)asked);
+	/* Release: who sees it in use sees what shape its region has (segment_alloc.c). */
+	__atomic_store_n(&slot->segment->generation,
+			 segpool_read(&slot->segment->generation) + 1, __ATOMIC_RELEASE);
+	slot->slab->live++;
+	cache->asked += asked;
+	cache->allocs++;
+	cache->top = slot;
+	return slot->address;
+}
+
 #endif /* SEGPOOL_SEGMENT_INSIDE_H */

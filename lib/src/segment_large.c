@@ -22,7 +22,8 @@ static void begin(struct segpool_segments *segments, const struct segpool_region
 	__atomic_add_fetch(&segments->large.allocs, 1, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&segments->large.regions, nr, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&segments->large.asked, bytes, __ATOMIC_RELAXED);
-	segpool_add(&segment->generation, 1);
+	__atomic_store_n(&segment->generation, segpool_read(&segment->generation) + 1,
+			 __ATOMIC_RELEASE);
 	/* What makes it one: the rest is there. */
 	__atomic_store_n(&slab->large, nr, __ATOMIC_RELEASE);
 }
@@ -62,7 +63,9 @@ void *segpool_large_alloc(struct segpool_segments *segments, size_t size, size_t
 		errno = -segpool_record_fault(-ENOMEM, "no memory for the list of the regions");
 		return NULL;
 	}
+	pthread_rwlock_rdlock(&segments->taking);
 	error = take_regions(&request);
+	pthread_rwlock_unlock(&segments->taking);
 	if (error == -ENOMEM)
 		error = segpool_in_shortage(segments, take_regions, &request);
 	if (!error) {
@@ -80,9 +83,10 @@ static bool win(struct segpool_segments *segments, const struct segpool_slab *sl
 {
 	struct segpool_segment *segment =
 		segpool_segment_at(segments, segpool_slab_index(segments, slab), 0);
-	uint32_t generation = segpool_read(&segment->generation);
+	uint32_t generation = __atomic_load_n(&segment->generation, __ATOMIC_ACQUIRE);
 
-	return generation & 1 &&
+	/* It may have gone, and be something else, since somebody saw that it is one. */
+	return generation & 1 && __atomic_load_n(&slab->large, __ATOMIC_ACQUIRE) &&
 	       __atomic_compare_exchange_n(&segment->generation, &generation, generation + 1, false,
 					   __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }

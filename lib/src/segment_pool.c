@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /* A pool's segments as a whole: made with the first request for one, gone with the pool. */
+
+/* For pthread_rwlockattr_setkind_np(). */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -73,6 +79,17 @@ err_slabs:
 	return error;
 }
 
+/* Who is short is not kept waiting by those who are not yet. */
+static void init_taking(pthread_rwlock_t *taking)
+{
+	pthread_rwlockattr_t attributes;
+
+	pthread_rwlockattr_init(&attributes);
+	pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(taking, &attributes);
+	pthread_rwlockattr_destroy(&attributes);
+}
+
 static struct segpool_segments *make(struct segpool *pool)
 {
 	struct segpool_segments *segments = calloc(1, sizeof(*segments));
@@ -87,7 +104,7 @@ static struct segpool_segments *make(struct segpool *pool)
 		return NULL;
 	}
 	pthread_mutex_init(&segments->lock, NULL);
-	pthread_mutex_init(&segments->shortage, NULL);
+	init_taking(&segments->taking);
 	return segments;
 }
 
@@ -123,7 +140,7 @@ void segpool_segments_end(struct segpool *pool)
 	segpool_sys_unmap(segments->bitmaps, bitmap_bytes(segments));
 	segpool_sys_unmap(segments->metadata, metadata_bytes(segments));
 	segpool_sys_unmap(pool->slabs, slab_bytes(segments));
-	pthread_mutex_destroy(&segments->shortage);
+	pthread_rwlock_destroy(&segments->taking);
 	pthread_mutex_destroy(&segments->lock);
 	free(segments);
 }

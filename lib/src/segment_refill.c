@@ -9,71 +9,104 @@
 #include "segment_inside.h"
 #include "syscall.h"
 
-/* So often somebody looks again who is short, because regions were on the move. */
-#define MOST_LOOKS	1000
+/* --- all heaps at once: who does this is inside all of them, and nobody else in any --- */
 
-/* Does @what in each heap, with all others outside. */
-static void in_all_heaps(struct segpool_segments *segments,
-			 void (*what)(struct segpool_heap *heap, struct segpool_leaving *leaving))
+static void enter_all(struct segpool_segments *segments)
 {
-	struct segpool_leaving leaving = SEGPOOL_NOBODY_LEAVES;
 	struct segpool_heap *heap;
 
 	pthread_mutex_lock(&segments->lock);
-	for (heap = segments->heaps; heap; heap = heap->next) {
+	for (heap = segments->heaps; heap; heap = heap->next)
 		segpool_heap_intrude(heap);
-		what(heap, &leaving);
+}
+
+static void exit_all(struct segpool_segments *segments)
+{
+	struct segpool_heap *heap;
+
+	for (heap = segments->heaps; heap; heap = heap->next)
 		segpool_heap_withdraw(heap);
-	}
 	pthread_mutex_unlock(&segments->lock);
-	segpool_leave(segments, &leaving);
 }
 
 /* What has been freed is free: twice, since a heap may pass on what has another owner by now. */
-void segpool_heaps_collect(struct segpool_segments *segments)
+static void collect_all(struct segpool_segments *segments, struct segpool_leaving *leaving)
 {
-	in_all_heaps(segments, segpool_heap_collect);
-	in_all_heaps(segments, segpool_heap_collect);
+	struct segpool_heap *heap;
+	int i;
+
+	for (i = 0; i < 2; i++)
+		for (heap = segments->heaps; heap; heap = heap->next)
+			segpool_heap_collect(heap, leaving);
 }
 
-static void empty(struct segpool_segments *segments)
+static void empty_all(struct segpool_segments *segments, struct segpool_leaving *leaving)
 {
-	segpool_heaps_collect(segments);
-	in_all_heaps(segments, segpool_heap_empty);
+	struct segpool_heap *heap;
+
+	collect_all(segments, leaving);
+	for (heap = segments->heaps; heap; heap = heap->next)
+		segpool_heap_empty(heap, leaving);
+}
+
+static bool anything_to_collect(const struct segpool_segments *segments)
+{
+	const struct segpool_heap *heap;
+
+	for (heap = segments->heaps; heap; heap = heap->next)
+		if (segpool_read(&heap->remote))
+			return true;
+	return false;
+}
+
+void segpool_heaps_collect(struct segpool_segments *segments)
+{
+	struct segpool_leaving leaving = SEGPOOL_NOBODY_LEAVES;
+
+	enter_all(segments);
+	collect_all(segments, &leaving);
+	exit_all(segments);
+	segpool_leave(segments, &leaving);
 }
 
 /* Regions that no heap needs, and segments at hand, go back: their pages can serve anybody. */
 void segpool_heaps_empty(struct segpool_segments *segments)
 {
-	pthread_mutex_lock(&segments->shortage);
-	empty(segments);
-	pthread_mutex_unlock(&segments->shortage);
+	struct segpool_leaving leaving = SEGPOOL_NOBODY_LEAVES;
+
+	enter_all(segments);
+	empty_all(segments, &leaving);
+	exit_all(segments);
+	segpool_leave(segments, &leaving);
 }
 
 /*
- * Everything that is there without need serves: @attempt is made until it has another result than
- * -ENOMEM, or had that while nothing was on the move.
+ * Everything that is there without need serves: @attempt is made inside all heaps, which have
+ * nothing without need, while nobody takes regions from the pool, and those that were on
+ * their way to it have arrived. What can happen meanwhile is that threads free each other's segments:
+ * then once more.
  */
 int segpool_in_shortage(struct segpool_segments *segments, int (*attempt)(void *argument),
 			void *argument)
 {
-	uint32_t looks, moved;
+	struct segpool_leaving leaving = SEGPOOL_NOBODY_LEAVES;
 	int error;
 
-	pthread_mutex_lock(&segments->shortage);
-	for (looks = 0; looks < MOST_LOOKS; looks++) {
-		empty(segments);
-		moved = __atomic_load_n(&segments->moved, __ATOMIC_SEQ_CST);
+	pthread_rwlock_wrlock(&segments->taking);
+	enter_all(segments);
+	do {
+		empty_all(segments, &leaving);
+		segpool_leave(segments, &leaving);
+		while (__atomic_load_n(&segments->moving, __ATOMIC_ACQUIRE))
+			segpool_sys_nap();
 		error = attempt(argument);
-		if (error != -ENOMEM ||
-		    (!__atomic_load_n(&segments->moving, __ATOMIC_SEQ_CST) &&
-		     __atomic_load_n(&segments->moved, __ATOMIC_SEQ_CST) == moved))
-			break;
-		segpool_sys_yield();
-	}
-	pthread_mutex_unlock(&segments->shortage);
+	} while (error == -ENOMEM && anything_to_collect(segments));
+	exit_all(segments);
+	pthread_rwlock_unlock(&segments->taking);
 	return error;
 }
+
+/* --- for one heap --- */
 
 /* Whether there is something at hand, and the heap's thread is inside. */
 static bool fill_from_own(struct segpool_heap *heap, uint32_t class_index)
@@ -83,13 +116,11 @@ static bool fill_from_own(struct segpool_heap *heap, uint32_t class_index)
 
 	segpool_heap_enter(heap);
 	segpool_heap_collect(heap, &leaving);
-	if (cache->top == cache->slots)
-		segpool_cache_fill(heap, class_index);
-	if (cache->top != cache->slots && leaving.first == SEGPOOL_NONE)
-		return true;
-	segpool_heap_exit(heap);
-	segpool_leave(heap->segments, &leaving);
-	segpool_heap_enter(heap);
+	if (leaving.first != SEGPOOL_NONE) {
+		segpool_heap_exit(heap);
+		segpool_leave(heap->segments, &leaving);
+		segpool_heap_enter(heap);
+	}
 	if (cache->top == cache->slots)
 		segpool_cache_fill(heap, class_index);
 	if (cache->top != cache->slots)
@@ -98,85 +129,96 @@ static bool fill_from_own(struct segpool_heap *heap, uint32_t class_index)
 	return false;
 }
 
+static int take_region(struct segpool_heap *heap, uint32_t class_index,
+		       struct segpool_region *region)
+{
+	int taken = segpool_region_alloc(heap->segments->pool, class_index, SEGPOOL_POPULATE, 0,
+					 region, 1);
+
+	return taken < 0 ? taken : 0;
+}
+
 /* 0: as above. */
 static int fill_from_pool(struct segpool_heap *heap, uint32_t class_index)
 {
 	struct segpool_segments *segments = heap->segments;
 	struct segpool_region region;
-	int taken;
+	int error;
 
-	segpool_move_begins(segments);
-	taken = segpool_region_alloc(segments->pool, class_index, SEGPOOL_POPULATE, 0, &region, 1);
-	if (taken < 0) {
-		segpool_move_fails(segments);
-		return taken;
-	}
-	segpool_heap_enter(heap);
-	segpool_slab_adopt(heap, &region, class_index);
-	segpool_cache_fill(heap, class_index);
-	segpool_move_ends(segments);
-	return 0;
-}
-
-/*
- * A region with free segments that another heap has. Only who holds segments->lock goes inside
- * a heap that is not its thread's: nobody sees this region in between. Whether: as above.
- */
-static bool fill_from_others(struct segpool_heap *heap, uint32_t class_index)
-{
-	struct segpool_segments *segments = heap->segments;
-	uint32_t index = SEGPOOL_NONE;
-	struct segpool_heap *other;
-
-	pthread_mutex_lock(&segments->lock);
-	for (other = segments->heaps; other && index == SEGPOOL_NONE; other = other->next) {
-		if (other == heap)
-			continue;
-		segpool_heap_intrude(other);
-		/* None of the region's segments may stay at hand there. */
-		segpool_cache_flush(other, class_index, 0);
-		index = other->caches[class_index].partial;
-		if (index != SEGPOOL_NONE)
-			segpool_slab_depart(other, heap, index);
-		segpool_heap_withdraw(other);
-	}
-	if (index != SEGPOOL_NONE) {
+	pthread_rwlock_rdlock(&segments->taking);
+	error = take_region(heap, class_index, &region);
+	if (!error) {
 		segpool_heap_enter(heap);
-		segpool_slab_arrive(heap, index);
+		segpool_slab_adopt(heap, &region, class_index);
 		segpool_cache_fill(heap, class_index);
 	}
-	pthread_mutex_unlock(&segments->lock);
-	return index != SEGPOOL_NONE;
+	pthread_rwlock_unlock(&segments->taking);
+	return error;
 }
 
 struct refill {
 	struct segpool_heap *heap;
 	uint32_t class_index;
+	size_t asked;
+	void *address;
 };
+
+/* Inside all heaps, whose caches are empty: a region with free segments that another heap has. */
+static void take_from_others(struct segpool_heap *heap, uint32_t class_index)
+{
+	struct segpool_heap *other;
+	uint32_t index;
+
+	for (other = heap->segments->heaps; other; other = other->next) {
+		index = other->caches[class_index].partial;
+		if (index == SEGPOOL_NONE)
+			continue;
+		segpool_slab_depart(other, heap, index);
+		segpool_slab_arrive(heap, index);
+		return;
+	}
+}
 
 /* The pool last: what it says of a refusal is what the program is told. */
 static int fill_from_anywhere(void *argument)
 {
-	const struct refill *refill = argument;
-
-	if (fill_from_own(refill->heap, refill->class_index) ||
-	    fill_from_others(refill->heap, refill->class_index))
-		return 0;
-	return fill_from_pool(refill->heap, refill->class_index);
-}
-
-/*
- * By the heap's thread, outside: 0 where the class's cache has something and the thread is inside,
- * or why not.
- */
-int segpool_heap_refill(struct segpool_heap *heap, uint32_t class_index)
-{
-	struct refill refill = { heap, class_index };
+	struct refill *refill = argument;
+	struct segpool_heap *heap = refill->heap;
+	struct segpool_cache *cache = &heap->caches[refill->class_index];
+	struct segpool_region region;
 	int error;
 
-	if (fill_from_own(heap, class_index))
+	if (cache->partial == SEGPOOL_NONE)
+		take_from_others(heap, refill->class_index);
+	if (cache->partial == SEGPOOL_NONE) {
+		error = take_region(heap, refill->class_index, &region);
+		if (error)
+			return error;
+		segpool_slab_adopt(heap, &region, refill->class_index);
+	}
+	segpool_cache_fill(heap, refill->class_index);
+	/* At once: outside, somebody might take it away again. */
+	refill->address = segpool_hand_out(cache, refill->asked);
+	return 0;
+}
+
+/* By the heap's thread, outside: 0 and a segment, or why there is none. */
+int segpool_heap_refill(struct segpool_heap *heap, uint32_t class_index, size_t asked,
+			void **address)
+{
+	struct refill refill = { .heap = heap, .class_index = class_index, .asked = asked };
+	int error = 0;
+
+	if (!fill_from_own(heap, class_index))
+		error = fill_from_pool(heap, class_index);
+	if (!error) {
+		*address = segpool_hand_out(&heap->caches[class_index], asked);
+		segpool_heap_exit(heap);
 		return 0;
-	error = fill_from_pool(heap, class_index);
-	return error == -ENOMEM ?
-	       segpool_in_shortage(heap->segments, fill_from_anywhere, &refill) : error;
+	}
+	if (error != -ENOMEM)
+		return error;
+	error = segpool_in_shortage(heap->segments, fill_from_anywhere, &refill);
+	*address = refill.address;
+	return error;
 }

@@ -109,7 +109,7 @@ static void let_go(struct segpool_heap *heap, struct segpool_slab *slab,
 	if (slab->listed)
 		unlist_slab(heap, slab);
 	heap->caches[slab->class_index].regions--;
-	segpool_move_begins(heap->segments);
+	__atomic_add_fetch(&heap->segments->moving, 1, __ATOMIC_RELAXED);
 	__atomic_store_n(&slab->owner, NULL, __ATOMIC_RELEASE);
 	slab->next = leaving->first;
 	leaving->first = segpool_slab_index(heap->segments, slab);
@@ -239,7 +239,8 @@ void segpool_leave(struct segpool_segments *segments, struct segpool_leaving *le
 		segpool_region_free(segments->pool,
 				    segpool_slab_handle(segments->pool, &segments->pool->slabs[index]),
 				    SEGPOOL_LAZY);
-		segpool_move_ends(segments);
+		/* Release: who sees that it has arrived finds it in the pool. */
+		__atomic_sub_fetch(&segments->moving, 1, __ATOMIC_RELEASE);
 	}
 	leaving->first = SEGPOOL_NONE;
 }

@@ -76,6 +76,7 @@ static void adopt_departures(struct ref_pool *pool, const struct departures *dep
 	int64_t counted = departures->aged + departures->shrunk;
 	/* Where pages had left before the request, it could neither use nor trim them. */
 	int64_t left = departures->deficit + departures->fewer + departures->less_trimmed;
+	int64_t zeroed = got[SEGPOOL_C_ZEROED_PAGES] - pool->events[SEGPOOL_C_ZEROED_PAGES];
 
 	if (!counted && !to_be_explained(departures))
 		return;
@@ -85,9 +86,9 @@ static void adopt_departures(struct ref_pool *pool, const struct departures *dep
 	pool->events[SEGPOOL_C_RETAINED_REUSED_PAGES] -= departures->fewer;
 	pool->events[SEGPOOL_C_SYSTEM_PAGES] += departures->fewer;
 	pool->events[SEGPOOL_C_TRIMMED_PAGES] -= departures->less_trimmed;
-	if (got[SEGPOOL_C_ZEROED_PAGES] ==
-	    pool->events[SEGPOOL_C_ZEROED_PAGES] + departures->fewer)
-		pool->events[SEGPOOL_C_ZEROED_PAGES] += departures->fewer;
+	/* Of those for regions with zeroes all are zeroed anyway; a call may be about several regions. */
+	if (zeroed > 0 && zeroed <= departures->fewer)
+		pool->events[SEGPOOL_C_ZEROED_PAGES] += zeroed;
 	adjust_kept(pool, departures->deficit);
 	pool->retained -= departures->deficit;
 	pool->retained_peak = got[SEGPOOL_C_RETAINED_PEAK_BYTES] / SP_PAGE;
