@@ -200,8 +200,7 @@ struct segpool_leaving {
 
 void segpool_slab_adopt(struct segpool_heap *heap, const struct segpool_region *region,
 			uint32_t class_index);
-void segpool_slab_depart(struct segpool_heap *from, struct segpool_heap *to, uint32_t index);
-void segpool_slab_arrive(struct segpool_heap *to, uint32_t index);
+void segpool_slab_move(struct segpool_heap *from, struct segpool_heap *to, uint32_t index);
 void segpool_slab_emptied(struct segpool_heap *heap, struct segpool_slab *slab,
 			  struct segpool_leaving *leaving);
 void segpool_cache_fill(struct segpool_heap *heap, uint32_t class_index);

@@ -37,7 +37,6 @@ static void * __attribute__((__noinline__)) alloc_slowly(struct segpool *pool, s
 {
 	struct segpool_cache *cache;
 	struct segpool_heap *heap;
-	uint32_t class_index;
 	void *address;
 	int error;
 
@@ -53,15 +52,7 @@ static void * __attribute__((__noinline__)) alloc_slowly(struct segpool *pool, s
 		segpool_record_start(SEGPOOL_CALL_SEGMENT);
 		return segpool_large_alloc(heap->segments, size, asked);
 	}
-	class_index = (uint32_t)(cache - heap->caches);
-	segpool_heap_enter(heap);
-	if (cache->top != cache->slots) {
-		address = segpool_hand_out(cache, asked);
-		segpool_heap_exit(heap);
-		return address;
-	}
-	segpool_heap_exit(heap);
-	error = segpool_heap_refill(heap, class_index, asked, &address);
+	error = segpool_heap_refill(heap, (uint32_t)(cache - heap->caches), asked, &address);
 	if (error)
 		return fail(error);
 	/* It may have been refused in between. */
@@ -228,7 +219,7 @@ static int free_in_nobodys(struct segpool_segments *segments, struct segpool_sla
 static int __attribute__((__noinline__)) free_other(struct segpool *pool, const void *address)
 {
 	uint64_t offset = (uint64_t)((uintptr_t)address - (uintptr_t)pool->base);
-	uint64_t inner = offset & (pool->region_size - 1);
+	uint64_t inner = offset & pool->region_mask;
 	struct segpool_segments *segments;
 	struct segpool_slab *slab;
 	int error = -EINVAL;
@@ -329,7 +320,7 @@ static size_t size_of(const struct segpool *pool, const void *address)
 {
 	const struct segpool_segments *segments = __atomic_load_n(&pool->segments, __ATOMIC_ACQUIRE);
 	uint64_t offset = (uint64_t)((uintptr_t)address - (uintptr_t)pool->base);
-	uint64_t inner = offset & (pool->region_size - 1);
+	uint64_t inner = offset & pool->region_mask;
 	const struct segpool_segment *segment;
 	const struct segpool_slab *slab;
 	uint32_t index;

@@ -59,25 +59,27 @@ static bool anything_to_collect(const struct segpool_segments *segments)
 	return false;
 }
 
-void segpool_heaps_collect(struct segpool_segments *segments)
+static void do_in_all(struct segpool_segments *segments,
+		      void (*what)(struct segpool_segments *segments,
+				   struct segpool_leaving *leaving))
 {
 	struct segpool_leaving leaving = SEGPOOL_NOBODY_LEAVES;
 
 	enter_all(segments);
-	collect_all(segments, &leaving);
+	what(segments, &leaving);
 	exit_all(segments);
 	segpool_leave(segments, &leaving);
+}
+
+void segpool_heaps_collect(struct segpool_segments *segments)
+{
+	do_in_all(segments, collect_all);
 }
 
 /* Regions that no heap needs, and segments at hand, go back: their pages can serve anybody. */
 void segpool_heaps_empty(struct segpool_segments *segments)
 {
-	struct segpool_leaving leaving = SEGPOOL_NOBODY_LEAVES;
-
-	enter_all(segments);
-	empty_all(segments, &leaving);
-	exit_all(segments);
-	segpool_leave(segments, &leaving);
+	do_in_all(segments, empty_all);
 }
 
 /*
@@ -173,8 +175,7 @@ static void take_from_others(struct segpool_heap *heap, uint32_t class_index)
 		index = other->caches[class_index].partial;
 		if (index == SEGPOOL_NONE)
 			continue;
-		segpool_slab_depart(other, heap, index);
-		segpool_slab_arrive(heap, index);
+		segpool_slab_move(other, heap, index);
 		return;
 	}
 }

@@ -8,6 +8,12 @@
 
 #include "segment.h"
 
+static struct segpool_segment *segment_of(const struct segpool_segments *segments,
+					  const struct segpool_slab *slab, uint32_t number)
+{
+	return segpool_segment_at(segments, segpool_slab_index(segments, slab), number);
+}
+
 static void tell(struct segpool_heap *owner, uint32_t index)
 {
 	struct segpool_slab *slab = &owner->segments->pool->slabs[index];
@@ -23,8 +29,7 @@ static void tell(struct segpool_heap *owner, uint32_t index)
 static bool push_segment(struct segpool_segments *segments, struct segpool_slab *slab,
 			 uint32_t number)
 {
-	struct segpool_segment *segment =
-		segpool_segment_at(segments, segpool_slab_index(segments, slab), number);
+	struct segpool_segment *segment = segment_of(segments, slab, number);
 	uint32_t first = segpool_read(&slab->remote);
 
 	do {
@@ -38,8 +43,7 @@ static bool push_segment(struct segpool_segments *segments, struct segpool_slab 
 static int mark(struct segpool_segments *segments, struct segpool_slab *slab, uint32_t number,
 		uint32_t generation, bool *link)
 {
-	struct segpool_segment *segment =
-		segpool_segment_at(segments, segpool_slab_index(segments, slab), number);
+	struct segpool_segment *segment = segment_of(segments, slab, number);
 	uint32_t seen = segpool_read(&segment->remote);
 
 	do {
@@ -61,8 +65,7 @@ static int mark(struct segpool_segments *segments, struct segpool_slab *slab, ui
 static uint32_t unmark(struct segpool_segments *segments, struct segpool_slab *slab,
 		       uint32_t number, uint32_t *next)
 {
-	struct segpool_segment *segment =
-		segpool_segment_at(segments, segpool_slab_index(segments, slab), number);
+	struct segpool_segment *segment = segment_of(segments, slab, number);
 
 	/* Before it may be put into a list again. */
 	*next = segpool_read(&segment->next);
@@ -76,15 +79,14 @@ static uint32_t unmark(struct segpool_segments *segments, struct segpool_slab *s
  */
 static bool throw_out(struct segpool_segments *segments, struct segpool_slab *slab)
 {
-	uint32_t index = segpool_slab_index(segments, slab), next, number, generation;
+	uint32_t next, number, generation;
 	bool link, told = false;
 
 	next = __atomic_exchange_n(&slab->remote, 0, __ATOMIC_ACQ_REL);
 	while (next) {
 		number = next - 1;
 		generation = unmark(segments, slab, number, &next);
-		if (segpool_read(&segpool_segment_at(segments, index, number)->generation) !=
-		    generation)
+		if (segpool_read(&segment_of(segments, slab, number)->generation) != generation)
 			__atomic_add_fetch(&segments->double_frees, 1, __ATOMIC_RELAXED);
 		else if (!mark(segments, slab, number, generation, &link) && link)
 			told |= push_segment(segments, slab, number);

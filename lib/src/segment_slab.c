@@ -64,10 +64,10 @@ void segpool_slab_adopt(struct segpool_heap *heap, const struct segpool_region *
 }
 
 /*
- * A region with free segments changes heaps. Inside @from, which it leaves, and which has no segment
- * of its class at hand:
+ * A region with free segments changes heaps. Inside both; @from has no segment of its class at
+ * hand.
  */
-void segpool_slab_depart(struct segpool_heap *from, struct segpool_heap *to, uint32_t index)
+void segpool_slab_move(struct segpool_heap *from, struct segpool_heap *to, uint32_t index)
 {
 	struct segpool_slab *slab = &from->segments->pool->slabs[index];
 	struct segpool_cache *cache = &from->caches[slab->class_index];
@@ -79,13 +79,6 @@ void segpool_slab_depart(struct segpool_heap *from, struct segpool_heap *to, uin
 	unlist_slab(from, slab);
 	/* What is freed of it from now on goes to its new owner. */
 	__atomic_store_n(&slab->owner, to, __ATOMIC_RELEASE);
-}
-
-/* Inside its new heap, before anybody else is there: */
-void segpool_slab_arrive(struct segpool_heap *to, uint32_t index)
-{
-	struct segpool_slab *slab = &to->segments->pool->slabs[index];
-
 	list_slab(to, slab);
 	to->caches[slab->class_index].regions++;
 }

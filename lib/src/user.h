@@ -86,8 +86,7 @@ struct segpool_user_class {
  * @virtual_budget: how many may be.
  * @physical: pages in use.
  * @retained: pages retained, with those that are leaving.
- * @leaving: retained pages that somebody is giving back.
- * @nr_leaving: regions that they leave.
+ * @nr_leaving: regions whose retained pages somebody is giving back.
  * @nr_kept: released regions with retained pages that nobody takes away.
  * @physical_peak: highest @physical.
  * @retained_peak: highest @retained.
@@ -111,7 +110,7 @@ struct segpool_user {
 	uint32_t segment_bytes[SEGPOOL_MAX_CLASSES];
 	struct segpool_limits limits;
 	uint32_t carved, virtual_budget;
-	uint64_t physical, retained, leaving;
+	uint64_t physical, retained;
 	uint32_t nr_leaving, nr_kept;
 	uint64_t physical_peak, retained_peak;
 	struct segpool_user_list ages;

@@ -363,27 +363,38 @@ static int request(struct unit *unit, struct segpool_user_wait *wait,
 	return error;
 }
 
+static void begin(const struct unit *unit, struct segpool_user_wait *wait, uint32_t timeout_ms)
+{
+	segpool_user_wait_begin(wait, unit->flags, timeout_ms);
+	pthread_mutex_lock(&unit->pool->user->lock);
+	segpool_user_age(unit->pool);
+}
+
+/* The reason of a refusal, which is counted; SEGPOOL_REASON_NONE where it was none. */
+static uint32_t end(const struct unit *unit, const struct segpool_user_wait *wait, int error)
+{
+	struct segpool_user *user = unit->pool->user;
+
+	if (error == -ENOMEM)
+		segpool_user_count_refusal(user, unit->class_index, unit->reason);
+	segpool_user_wait_end(user, wait);
+	pthread_mutex_unlock(&user->lock);
+	return error == -ENOMEM ? unit->reason : SEGPOOL_REASON_NONE;
+}
+
 int segpool_user_alloc(const struct segpool *pool, struct segpool_alloc *call)
 {
 	struct segpool_region *results = (struct segpool_region *)(uintptr_t)call->results;
 	bool together = call->flags & SEGPOOL_CONTIGUOUS;
 	struct unit unit = { .pool = pool, .class_index = call->class_index,
 			     .flags = call->flags, .nr = together ? call->count : 1 };
-	struct segpool_user *user = pool->user;
 	struct segpool_user_wait wait;
 	int error = 0;
 
-	segpool_user_wait_begin(&wait, call->flags, call->timeout_ms);
-	pthread_mutex_lock(&user->lock);
-	segpool_user_age(pool);
+	begin(&unit, &wait, call->timeout_ms);
 	for (call->done = 0; !error && call->done < call->count; call->done += error ? 0 : unit.nr)
 		error = request(&unit, &wait, results + call->done);
-	if (error == -ENOMEM) {
-		call->reason = unit.reason;
-		segpool_user_count_refusal(user, unit.class_index, unit.reason);
-	}
-	segpool_user_wait_end(user, &wait);
-	pthread_mutex_unlock(&user->lock);
+	call->reason = end(&unit, &wait, error);
 	return call->done ? 0 : error;
 }
 
@@ -391,22 +402,14 @@ int segpool_user_reuse(const struct segpool *pool, struct segpool_reuse *call)
 {
 	struct unit unit = { .pool = pool, .class_index = call->class_index,
 			     .flags = call->flags, .nr = 1, .handle = call->handle };
-	struct segpool_user *user = pool->user;
 	struct segpool_user_wait wait;
 	int error;
 
 	/* No handle is 0, which here means that any region will do. */
 	if (!call->handle)
 		return -ENOENT;
-	segpool_user_wait_begin(&wait, call->flags, call->timeout_ms);
-	pthread_mutex_lock(&user->lock);
-	segpool_user_age(pool);
+	begin(&unit, &wait, call->timeout_ms);
 	error = request(&unit, &wait, &call->region);
-	if (error == -ENOMEM) {
-		call->reason = unit.reason;
-		segpool_user_count_refusal(user, unit.class_index, unit.reason);
-	}
-	segpool_user_wait_end(user, &wait);
-	pthread_mutex_unlock(&user->lock);
+	call->reason = end(&unit, &wait, error);
 	return error;
 }

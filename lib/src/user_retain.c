@@ -15,6 +15,12 @@ uint64_t segpool_user_budget(const struct segpool_user *user)
 	return user->limits.physical_budget / SEGPOOL_PAGE;
 }
 
+/* Pages that are retained still, and on their way to the system: regions lose all of theirs. */
+static uint64_t leaving(const struct segpool_user *user)
+{
+	return (uint64_t)user->nr_leaving * user->region_pages;
+}
+
 /* May a region that is released keep so many pages, which are in use now? */
 bool segpool_user_may_retain(const struct segpool_user *user, uint64_t pages)
 {
@@ -38,7 +44,6 @@ static bool drop_oldest(const struct segpool *pool, enum segpool_counter counter
 	region->busy = true;
 	region->leaving = true;
 	queue->nr_leaving++;
-	user->leaving += user->region_pages;
 	user->nr_leaving++;
 	pthread_mutex_unlock(&user->lock);
 
@@ -50,7 +55,6 @@ static bool drop_oldest(const struct segpool *pool, enum segpool_counter counter
 	/* A part may have gone all the same. */
 	region->present = false;
 	queue->nr_leaving--;
-	user->leaving -= user->region_pages;
 	user->nr_leaving--;
 	if (error) {
 		region->since = segpool_user_now_ms();
@@ -99,7 +103,7 @@ int segpool_user_make_room(const struct segpool *pool, uint64_t pages, uint32_t 
 
 	if (wanted <= budget)
 		return 0;
-	if (wanted - user->leaving > budget) {
+	if (wanted - leaving(user) > budget) {
 		if (*failures >= user->nr_kept)
 			return -ENOMEM;
 		*failures += !drop_oldest(pool, SEGPOOL_C_TRIMMED_PAGES);
@@ -109,11 +113,11 @@ int segpool_user_make_room(const struct segpool *pool, uint64_t pages, uint32_t 
 	return -EAGAIN;
 }
 
-/* Without counting what leaves, and with it. */
-static bool is_above(const struct segpool_user *user, uint64_t target, uint64_t leaving)
+/* Not counting @gone of them. */
+static bool is_above(const struct segpool_user *user, uint64_t target, uint64_t gone)
 {
-	return user->retained - leaving > target ||
-	       segpool_user_owned(user) - leaving > segpool_user_budget(user);
+	return user->retained - gone > target ||
+	       segpool_user_owned(user) - gone > segpool_user_budget(user);
 }
 
 /* Until @target pages are retained at most, and the budget holds: how many this call gave back. */
@@ -124,12 +128,12 @@ uint64_t segpool_user_drop_above(const struct segpool *pool, uint64_t target)
 	uint64_t gone = 0;
 
 	while (is_above(user, target, 0)) {
-		if (is_above(user, target, user->leaving) && failures < user->nr_kept) {
+		if (is_above(user, target, leaving(user)) && failures < user->nr_kept) {
 			if (drop_oldest(pool, SEGPOOL_C_TRIMMED_PAGES))
 				gone += user->region_pages;
 			else
 				failures++;
-		} else if (user->leaving) {
+		} else if (user->nr_leaving) {
 			segpool_user_settle(user);
 		} else {
 			break;

@@ -83,6 +83,21 @@ static SP_UNUSED uint64_t class_counter(struct segpool *pool, uint32_t class_ind
 	       UINT64_MAX : values[which];
 }
 
+static SP_UNUSED uint64_t segment_counter(struct segpool *pool, uint32_t class_index,
+					  enum segpool_segment_counter which)
+{
+	uint64_t values[SEGPOOL_NR_SEGMENT_COUNTERS] = { 0 };
+
+	return segpool_segment_stat(pool, class_index, values, SEGPOOL_NR_SEGMENT_COUNTERS) ==
+	       SEGPOOL_NR_SEGMENT_COUNTERS ? values[which] : UINT64_MAX;
+}
+
+/* The same of all classes. */
+static SP_UNUSED uint64_t all(struct segpool *pool, enum segpool_segment_counter which)
+{
+	return segment_counter(pool, SEGPOOL_ALL_CLASSES, which);
+}
+
 static SP_UNUSED const char *sentence(struct segpool *pool, int error)
 {
 	static __thread char buffer[256];

@@ -31,20 +31,6 @@ FIXTURE_TEARDOWN(segment)
 	segpool_close(self->pool);
 }
 
-static uint64_t segments(struct segpool *pool, uint32_t class_index,
-			 enum segpool_segment_counter which)
-{
-	uint64_t values[SEGPOOL_NR_SEGMENT_COUNTERS + 2] = { 0 };
-
-	return segpool_segment_stat(pool, class_index, values, SEGPOOL_NR_SEGMENT_COUNTERS) ==
-	       SEGPOOL_NR_SEGMENT_COUNTERS ? values[which] : UINT64_MAX;
-}
-
-static uint64_t all(struct segpool *pool, enum segpool_segment_counter which)
-{
-	return segments(pool, SEGPOOL_ALL_CLASSES, which);
-}
-
 TEST_F(segment, sizes)
 {
 	static const struct {
@@ -440,7 +426,7 @@ TEST_F(segment, counters)
 	EXPECT_EQ(16 * SP_KIB, values[SEGPOOL_S_LIVE_BYTES]);
 	EXPECT_EQ(5000, values[SEGPOOL_S_ASKED_BYTES]);
 	EXPECT_EQ(0, values[SEGPOOL_NR_SEGMENT_COUNTERS + 1]);
-	EXPECT_EQ(0, segments(self->pool, 0, SEGPOOL_S_LIVE));
+	EXPECT_EQ(0, segment_counter(self->pool, 0, SEGPOOL_S_LIVE));
 	EXPECT_EQ(-EINVAL, segpool_segment_stat(self->pool, 3, values, 1));
 	EXPECT_EQ(-EINVAL, segpool_segment_stat(NULL, 0, values, 1));
 	EXPECT_EQ(-EFAULT, segpool_segment_stat(self->pool, 0, NULL, 1));

@@ -210,14 +210,6 @@ static void *trim(void *argument)
 	return NULL;
 }
 
-static uint64_t all(struct segpool *pool, enum segpool_segment_counter which)
-{
-	uint64_t values[SEGPOOL_NR_SEGMENT_COUNTERS] = { 0 };
-
-	segpool_segment_stat(pool, SEGPOOL_ALL_CLASSES, values, SEGPOOL_NR_SEGMENT_COUNTERS);
-	return values[which];
-}
-
 static int begin(struct storm *storm, uint64_t physical)
 {
 	struct segpool_options options;

@@ -72,14 +72,6 @@ FIXTURE_TEARDOWN(wrong)
 	segpool_close(self->pool);
 }
 
-static uint64_t all(struct segpool *pool, enum segpool_segment_counter which)
-{
-	uint64_t values[SEGPOOL_NR_SEGMENT_COUNTERS] = { 0 };
-
-	segpool_segment_stat(pool, SEGPOOL_ALL_CLASSES, values, SEGPOOL_NR_SEGMENT_COUNTERS);
-	return values[which];
-}
-
 static void *free_all(void *what)
 {
 	void **held = what;
