@@ -186,23 +186,58 @@ static int ioctl_free(struct segpool_pool *pool, void *data)
 	return first_error;
 }
 
-static int range_do(struct segpool_pool *pool, const struct segpool_range *range, u32 flags,
+/* So many ranges are done one after the other, without a copy from or to the user between. */
+#define RANGES_PORTION 16U
+
+static int range_do(struct range_walk *walk, const struct segpool_range *range, u32 flags,
 		    struct budget_wait *wait, u32 *reason)
 {
+	if (fatal_signal_pending(current))
+		return -EINTR;
 	if (wait)
-		return range_populate(pool, range, flags & SEGPOOL_ZERO, wait, reason);
-	return range_discard(pool, range, !(flags & SEGPOOL_NOW), reason);
+		return range_populate(walk, range, flags & SEGPOOL_ZERO, wait, reason);
+	return range_discard(walk, range, !(flags & SEGPOOL_NOW), reason);
+}
+
+/* Returns how many it tried: after an interruption the rest stays as it is. */
+static u32 ranges_do(struct segpool_pool *pool, struct segpool_ranges *args,
+		     struct segpool_range *ranges, u32 nr, struct budget_wait *wait)
+{
+	struct range_walk walk = { .pool = pool };
+	u32 reason;
+	int err;
+	u32 i = 0;
+
+	do {
+		err = range_do(&walk, &ranges[i], args->flags, wait, &reason);
+		if (err == -ENOMEM && !args->reason)
+			args->reason = reason;
+		ranges[i].error = err;
+	} while (++i < nr && err != -EINTR);
+
+	if (wait)
+		range_walk_unlock(&walk);
+	else
+		range_discard_end(&walk, !(args->flags & SEGPOOL_NOW));
+	return i;
+}
+
+/* Returns how many of the ranges can be read. */
+static u32 ranges_read(struct segpool_range *ranges, const struct segpool_range __user *user,
+		       u32 nr)
+{
+	return nr - DIV_ROUND_UP(copy_from_user(ranges, user, nr * sizeof(*ranges)),
+				 sizeof(*ranges));
 }
 
 static int ioctl_ranges(struct segpool_pool *pool, struct segpool_ranges *args,
 			struct budget_wait *wait)
 {
 	struct segpool_range __user *user = u64_to_user_ptr(args->ranges);
-	struct segpool_range range;
+	struct segpool_range ranges[RANGES_PORTION];
 	int first_error = 0;
 	int err = 0;
-	u32 reason;
-	u32 i;
+	u32 nr, i, j;
 
 	args->done = 0;
 	args->reason = SEGPOOL_REASON_NONE;
@@ -214,20 +249,20 @@ static int ioctl_ranges(struct segpool_pool *pool, struct segpool_ranges *args,
 		if (put_user(-ECANCELED, &user[i].error))
 			return -EFAULT;
 
-	/* After an interruption the rest stays as it is: not tried. */
-	for (i = 0; i < args->count && err != -EINTR; i++) {
-		if (copy_from_user(&range, &user[i], sizeof(range)))
+	for (i = 0; i < args->count && err != -EINTR; i += nr) {
+		nr = ranges_read(ranges, &user[i], min(args->count - i, RANGES_PORTION));
+		if (!nr)
 			return -EFAULT;
-		err = fatal_signal_pending(current) ? -EINTR :
-		      range_do(pool, &range, args->flags, wait, &reason);
-		if (err == -ENOMEM && !args->reason)
-			args->reason = reason;
-		if (!err)
-			args->done++;
-		else if (!first_error)
-			first_error = err;
-		if (put_user(err, &user[i].error))
-			return -EFAULT;
+		nr = ranges_do(pool, args, ranges, nr, wait);
+		for (j = 0; j < nr; j++) {
+			err = ranges[j].error;
+			if (!err)
+				args->done++;
+			else if (!first_error)
+				first_error = err;
+			if (put_user(err, &user[i + j].error))
+				return -EFAULT;
+		}
 		cond_resched();
 	}
 	return first_error;

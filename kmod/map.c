@@ -192,50 +192,50 @@ static int insert_counted(struct vm_area_struct *vma, unsigned long address, str
  * Entries that map pages of which the kernel counts nothing: "special". Young and
  * dirty, so that no processor has to write them back before their first use.
  */
-static pte_t special_entry(const struct vm_area_struct *vma, struct page *page)
+static pte_t special_entry(const struct vm_area_struct *vma, unsigned long pfn)
 {
-	pte_t entry = pfn_pte(page_to_pfn(page), vma->vm_page_prot);
-
-	return pte_mkspecial(pte_mkyoung(pte_mkdirty(entry)));
+	return pte_mkspecial(pte_mkyoung(pte_mkdirty(pfn_pte(pfn, vma->vm_page_prot))));
 }
 
 /**
- * struct special_pages - single pages to be mapped by special entries
+ * struct special_run - pages to be mapped by special entries
  * @vma: where.
- * @pages: what.
+ * @pfn: the first page's number.
+ * @entry: its entry. Made anew from its page each would cost twice as much.
+ * @step: what to add to an entry for that of the page with the next number: negative
+ *	where nothing may be accessed, since such entries hold the number inverted.
+ * @pages: what; NULL: neighbours, from the first on.
  * @done: how many are.
  */
-struct special_pages {
+struct special_run {
 	struct vm_area_struct *vma;
+	unsigned long pfn;
+	pteval_t entry;
+	pteval_t step;
 	struct page **pages;
 	u32 done;
 };
 
+static void special_run_begin(struct special_run *run, struct vm_area_struct *vma,
+			      const struct page *first)
+{
+	*run = (struct special_run){ .vma = vma, .pfn = page_to_pfn(first) };
+	run->entry = pte_val(special_entry(vma, run->pfn));
+	run->step = pte_val(special_entry(vma, run->pfn + 1)) - run->entry;
+}
+
 static int insert_special_page(pte_t *pte, unsigned long address, void *data)
 {
-	struct special_pages *special = data;
+	struct special_run *run = data;
+	unsigned long pfn;
 
 	if (!pte_none(ptep_get(pte)))
 		return -EBUSY;
-	set_pte_at(special->vma->vm_mm, address, pte,
-		   special_entry(special->vma, special->pages[special->done++]));
+	pfn = page_to_pfn(run->pages[run->done++]);
+	set_pte_at(run->vma->vm_mm, address, pte,
+		   __pte(run->entry + (pfn - run->pfn) * run->step));
 	return 0;
 }
-
-/**
- * struct special_run - neighbouring pages to be mapped by special entries
- * @mm: where.
- * @next: the next entry. Made anew from its page each would cost twice as much.
- * @step: what to add to an entry for that of the neighbouring page: negative where
- *	nothing may be accessed, since such entries hold the page's number inverted.
- * @done: how many are.
- */
-struct special_run {
-	struct mm_struct *mm;
-	pte_t next;
-	pteval_t step;
-	u32 done;
-};
 
 /* What is mapped already is this very page; a marker of userfaultfd's is not. */
 static int insert_special_next(pte_t *pte, unsigned long address, void *data)
@@ -243,10 +243,10 @@ static int insert_special_next(pte_t *pte, unsigned long address, void *data)
 	struct special_run *run = data;
 
 	if (pte_none(ptep_get(pte)))
-		set_pte_at(run->mm, address, pte, run->next);
+		set_pte_at(run->vma->vm_mm, address, pte, __pte(run->entry));
 	else if (!pte_present(ptep_get(pte)))
 		return -EBUSY;
-	run->next = __pte(pte_val(run->next) + run->step);
+	run->entry += run->step;
 	run->done++;
 	return 0;
 }
@@ -265,17 +265,19 @@ static int insert_special_next(pte_t *pte, unsigned long address, void *data)
 int map_insert(struct vm_area_struct *vma, struct segpool_pool *pool, u32 index, u32 first,
 	       struct page **pages, u32 nr)
 {
-	struct special_pages special = { .vma = vma, .pages = pages };
 	unsigned long address = map_address(pool, index, first);
+	struct special_run run;
 	u32 done;
 	int err;
 
 	if (vma->vm_flags & VM_MIXEDMAP) {
 		err = insert_counted(vma, address, pages, nr, &done);
 	} else {
+		special_run_begin(&run, vma, pages[0]);
+		run.pages = pages;
 		err = apply_to_page_range(vma->vm_mm, address, (unsigned long)nr << PAGE_SHIFT,
-					  insert_special_page, &special);
-		done = special.done;
+					  insert_special_page, &run);
+		done = run.done;
 	}
 	if (err && done)
 		map_zap(vma, pool, index, first, done);
@@ -350,17 +352,16 @@ static bool insert_huge_entry(struct vm_area_struct *vma, unsigned long address,
 int map_insert_huge(struct vm_area_struct *vma, struct segpool_pool *pool, u32 index,
 		    struct page *huge, bool tables)
 {
-	struct special_run run = { .mm = vma->vm_mm };
 	unsigned long address = map_address(pool, index, 0);
 	pmd_t *pmd = find_pmd(vma->vm_mm, address);
+	struct special_run run;
 	int err;
 
 	if (!tables && huge_tables(pmd))
 		return -EAGAIN;
 	if (insert_huge_entry(vma, address, pmd, huge))
 		return 0;
-	run.next = special_entry(vma, huge);
-	run.step = pte_val(special_entry(vma, huge + 1)) - pte_val(run.next);
+	special_run_begin(&run, vma, huge);
 	err = apply_to_page_range(vma->vm_mm, address, pool_region_size(pool),
 				  insert_special_next, &run);
 	if (err && run.done)

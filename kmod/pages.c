@@ -357,6 +357,33 @@ int pages_get(struct segpool_pool *pool, struct page **pages, u32 nr, u32 order,
 	return err;
 }
 
+/**
+ * pages_get_retained() - single pages that the pool has at hand: all or none
+ * @pool: the pool.
+ * @pages: room for @nr.
+ * @nr: how many.
+ *
+ * Their content is what their last owner in the pool left.
+ *
+ * Context: may be called under the region lock; does not sleep for long.
+ * Return: whether they are there. Otherwise pages_get() may get some all the same.
+ */
+bool pages_get_retained(struct segpool_pool *pool, struct page **pages, u32 nr)
+{
+	bool there;
+
+	/* Who is alone is about to be refused: see admit(). */
+	if (!down_read_trylock(&pool->admission))
+		return false;
+	there = retain_take(pool, pages, nr);
+	up_read(&pool->admission);
+	if (!there)
+		return false;
+	count_pages(pool, SEGPOOL_C_RETAINED_REUSED_PAGES, nr, 0);
+	pressure_check(pool, nr);
+	return true;
+}
+
 /* Page tables of a region of the largest size, and those above them. */
 #define MAX_TABLES (DIV_ROUND_UP(SEGPOOL_MAX_REGION_SIZE, PMD_SIZE) + 3)
 

@@ -240,6 +240,34 @@ enum segpool_reason retain_reserve(struct segpool_pool *pool, const struct pages
 }
 
 /**
+ * retain_take() - take single retained pages for a region: all or none
+ * @pool: the pool.
+ * @pages: room for @nr.
+ * @nr: how many.
+ *
+ * Return: whether they are there, physical pages from now on. Not where magazines have
+ * fewer, or the budget has no room for them.
+ */
+bool retain_take(struct segpool_pool *pool, struct page **pages, u32 nr)
+{
+	const struct pages_want want = { .arrays = &pages, .per_array = nr, .nr = nr };
+	struct retain *retain = &pool->retain;
+	LIST_HEAD(empty);
+	bool there;
+
+	spin_lock(&retain->lock);
+	there = retain_stack(retain, 0)->nr >= nr && account_could_fit(&pool->account, nr);
+	if (there) {
+		retain_draw(retain, &want, nr, &empty);
+		account_unretain(&pool->account, nr);
+	}
+	spin_unlock(&retain->lock);
+
+	magazines_free(&empty);
+	return there;
+}
+
+/**
  * retain_announce() - pages that are retained are about to be taken from where they are
  * @pool: the pool.
  * @nr: how many; to be followed by retain_settle().

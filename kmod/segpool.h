@@ -300,9 +300,53 @@ int request_reuse(struct segpool_pool *pool, u64 handle, u32 class, u32 flags, u
 int region_release(struct segpool_pool *pool, u64 handle, enum release_how how);
 
 /* range.c */
-int range_discard(struct segpool_pool *pool, const struct segpool_range *range, bool retain,
+
+/**
+ * struct range_at - a range inside a region
+ * @region: where, active or not.
+ * @first: first page.
+ * @end: page after the last; more than @first.
+ */
+struct range_at {
+	struct region *region;
+	u32 first;
+	u32 end;
+};
+
+/* Pages of a walk go back in portions, so that a release needs no memory. */
+#define RANGE_WALK_PAGES 64
+
+/**
+ * struct range_walk - ranges of one call, one after the other
+ * @pool: of the calling process.
+ * @vma: the mapping, under the mmap lock; NULL where nothing is locked.
+ * @locked: the last range's region; NULL where none is locked.
+ * @at: the last range.
+ * @nr: how many @pages.
+ * @pages: DISCARD: unmapped, on their way back; POPULATE: room for some.
+ *
+ * Begins as zeroes, but for @pool. Neighbours in a call are often of one region, and
+ * to lock it costs as much as to release some pages.
+ */
+struct range_walk {
+	struct segpool_pool *pool;
+	struct vm_area_struct *vma;
+	struct region *locked;
+	struct range_at at;
+	u32 nr;
+	struct page *pages[RANGE_WALK_PAGES];
+};
+
+int range_find(struct segpool_pool *pool, const struct segpool_range *range, struct range_at *at);
+int range_walk_to(struct range_walk *walk, const struct segpool_range *range);
+void range_walk_unlock(struct range_walk *walk);
+bool range_is_whole(const struct range_walk *walk);
+int range_discard(struct range_walk *walk, const struct segpool_range *range, bool retain,
 		  u32 *reason);
-int range_populate(struct segpool_pool *pool, const struct segpool_range *range, bool zero,
+void range_discard_end(struct range_walk *walk, bool retain);
+
+/* populate.c */
+int range_populate(struct range_walk *walk, const struct segpool_range *range, bool zero,
 		   struct budget_wait *wait, u32 *reason);
 
 /* wait.c */
@@ -459,6 +503,7 @@ struct page **pages_array_alloc(u32 nr, u32 *reason);
 void pages_array_free(struct page **pages, u32 nr);
 int pages_get(struct segpool_pool *pool, struct page **pages, u32 nr, u32 order, bool zero,
 	      u32 *reason);
+bool pages_get_retained(struct segpool_pool *pool, struct page **pages, u32 nr);
 void pages_put(struct segpool_pool *pool, struct page **pages, u32 nr, u32 order, bool retain);
 int pages_zero(struct segpool_pool *pool, struct page **pages, u32 nr, u32 order);
 u32 pages_drop_pinned(struct segpool_pool *pool, struct page **pages, u32 nr, u32 order,
@@ -502,6 +547,7 @@ bool retain_has_moved(struct segpool_pool *pool, const struct retain_leaving *le
 void retain_age_begins(struct segpool_pool *pool);
 enum segpool_reason retain_reserve(struct segpool_pool *pool, const struct pages_want *want,
 				   u32 *retained, struct retain_leaving *leaving);
+bool retain_take(struct segpool_pool *pool, struct page **pages, u32 nr);
 bool retain_drop_huge(struct segpool_pool *pool, u32 nr);
 u64 retain_trim(struct segpool_pool *pool, u64 target);
 void retain_limits_changed(struct segpool_pool *pool);
