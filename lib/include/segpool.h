@@ -491,6 +491,41 @@ int segpool_alloc_batch(struct segpool *pool, size_t bytes, void **segments, uin
  */
 int segpool_free_batch(struct segpool *pool, void *const *segments, uint32_t count);
 
+/*
+ * Holds, for who reads a segment that somebody else may free meanwhile: a free of a segment that is
+ * held is right, and returns 0, but the segment is there, with its content, until it has been
+ * released as often as it was held. Meanwhile nobody can hold it any more, and for the counters it is
+ * live. Any thread may release what any other holds.
+ *
+ * An address alone says nothing about what was freed and given again before it was held: look
+ * again where it came from, or hold it by a handle.
+ */
+
+/**
+ * segpool_hold() - keep a segment from going
+ * @pool: the pool.
+ * @segment: as it was given.
+ *
+ * The first hold of a segment in a region makes the region's owner take notice (a few microseconds), and frees
+ * of all its segments take a little longer from then on. All others cost one atomic instruction.
+ *
+ * Return: 0; -ENOENT: it is free, or has been freed and only waits for others that hold it;
+ * -EINVAL: no segment of @pool; -EOVERFLOW: it is held 2^30 - 1 times.
+ */
+int segpool_hold(struct segpool *pool, const void *segment);
+
+/**
+ * segpool_release() - let a segment go
+ * @pool: the pool.
+ * @segment: as it was held.
+ *
+ * What has been freed meanwhile goes with the last release.
+ *
+ * Return: 0; -EALREADY: nobody holds it, which is counted and changes nothing; -EINVAL: no
+ * segment of @pool. A release too many while somebody else holds it cannot be told from his.
+ */
+int segpool_release(struct segpool *pool, const void *segment);
+
 /**
  * segpool_trim() - give back what the program does not have
  * @pool: the pool.
@@ -516,7 +551,9 @@ int segpool_trim(struct segpool *pool, uint64_t target, uint64_t *released);
 	X(ALLOCS, allocs, "segments given so far") \
 	X(FREES, frees, "segments taken back so far") \
 	X(DOUBLE_FREES, double_frees, "frees of what was free: in the sum of all classes only") \
-	X(FOREIGN_FREES, foreign_frees, "frees of what is no segment: in the sum of all classes only")
+	X(FOREIGN_FREES, foreign_frees, "frees of what is no segment: in the sum of all classes only") \
+	X(DEFERRED, deferred, "live ones that are free but for who holds them: in the sum only") \
+	X(WRONG_RELEASES, wrong_releases, "releases of what nobody held: in the sum only")
 
 #define SEGPOOL_SEGMENT_COUNTER_ENUM_(id, name, text)	SEGPOOL_S_##id,
 

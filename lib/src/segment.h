@@ -28,7 +28,8 @@
  * struct segpool_segment - one segment
  * @generation: odd while the program has it. The owner of its region alone counts, with each
  *	alloc and each free, through all lives of the region.
- * @remote: what @generation was when another thread freed it; 0: it is in no remote list.
+ * @remote: what @generation was when another thread freed it, which is odd; even: it is in no remote
+ *	list, and this says who holds it (SEGPOOL_FREED, SEGPOOL_HOLD); 0: nobody.
  * @next: in the remote list: the next one's number in the region and 1; 0: none.
  * @asked: bytes that the program asked for.
  */
@@ -39,6 +40,12 @@ struct segpool_segment {
 	uint32_t asked;
 };
 
+/* In an even remote: the program has freed it; alone, that somebody is about to see to it. */
+#define SEGPOOL_FREED		2U
+/* Likewise: one more holds it. */
+#define SEGPOOL_HOLD		4U
+#define SEGPOOL_MOST_HOLDS	(UINT32_MAX / SEGPOOL_HOLD)
+
 /**
  * struct segpool_slab - a region that is cut into segments, or part of a large piece
  * @owner: the heap; NULL: nobody's; changed with the owner's lock held, read by anybody.
@@ -47,10 +54,12 @@ struct segpool_segment {
  * @last: what @live is before a free that the quick way must not do: 1, since the region goes
  *	home then; 0, which it never is, for the one that stays.
  * @nr_free: segments that are neither live nor in the heap's cache: bits in the bitmap.
- * @cache: offset of its class's cache in a heap.
+ * @cache: offset of its class's cache in a heap; for a careful one, of the heap's @none.
  * @class_index: that it serves.
  * @shift: binary logarithm of the segment size.
  * @listed: it is in the owner's list of regions with free segments.
+ * @careful: somebody may hold segments of it: they are freed by compare and exchange alone
+ *	(segment_hold.c). It stays so, whoever has it; changed inside the owner's heap.
  * @next: in that list, or SEGPOOL_NONE.
  * @previous: likewise.
  * @remote: number and 1 of the first segment in the remote list; 0: none.
@@ -68,7 +77,7 @@ struct segpool_slab {
 	uint8_t last;
 	uint8_t class_index;
 	uint8_t shift;
-	bool listed;
+	bool listed, careful;
 	uint32_t next, previous;
 	uint32_t remote;
 	uint32_t next_remote;
@@ -155,6 +164,8 @@ struct segpool_heap {
  * @heaps: all that there are.
  * @double_frees: frees of what was free.
  * @foreign_frees: frees of what is no segment.
+ * @wrong_releases: releases of what nobody held.
+ * @deferred: segments that are free but for somebody who holds them.
  * @large: numbers of pieces that are larger than the largest class, as in a heap's cache.
  */
 struct segpool_segments {
@@ -168,6 +179,7 @@ struct segpool_segments {
 	pthread_rwlock_t taking;
 	uint32_t moving;
 	uint64_t double_frees, foreign_frees;
+	uint64_t wrong_releases, deferred;
 	struct {
 		uint64_t allocs, frees, regions, asked;
 	} large;
@@ -206,7 +218,8 @@ void segpool_slab_emptied(struct segpool_heap *heap, struct segpool_slab *slab,
 void segpool_cache_fill(struct segpool_heap *heap, uint32_t class_index);
 void segpool_cache_flush(struct segpool_heap *heap, uint32_t class_index, uint32_t keep);
 void segpool_slab_take_back(struct segpool_heap *heap, struct segpool_slab *slab, uint32_t number,
-			    uint32_t generation, struct segpool_leaving *leaving);
+			    struct segpool_leaving *leaving);
+void segpool_slab_be_careful(struct segpool_heap *heap, struct segpool_slab *slab);
 void segpool_heap_empty(struct segpool_heap *heap, struct segpool_leaving *leaving);
 void segpool_leave(struct segpool_segments *segments, struct segpool_leaving *leaving);
 
@@ -214,6 +227,8 @@ void segpool_leave(struct segpool_segments *segments, struct segpool_leaving *le
 
 int segpool_remote_free(struct segpool_segments *segments, struct segpool_slab *slab,
 			uint32_t number, uint32_t generation);
+void segpool_remote_put(struct segpool_segments *segments, struct segpool_slab *slab,
+			uint32_t number);
 void segpool_heap_collect(struct segpool_heap *heap, struct segpool_leaving *leaving);
 
 /* --- where a heap has nothing; outside of it (segment_refill.c) --- */
@@ -228,7 +243,12 @@ int segpool_in_shortage(struct segpool_segments *segments, int (*attempt)(void *
 /* --- whole regions (segment_large.c) --- */
 
 void *segpool_large_alloc(struct segpool_segments *segments, size_t size, size_t asked);
-int segpool_large_free(struct segpool_segments *segments, struct segpool_slab *slab);
+void segpool_large_end(struct segpool_segments *segments, struct segpool_slab *slab);
+
+/* --- segments that others may hold (segment_hold.c) --- */
+
+int segpool_careful_free(struct segpool_segments *segments, struct segpool_slab *slab,
+			 uint32_t number, uint32_t generation);
 
 /* --- arithmetic --- */
 
@@ -279,9 +299,27 @@ static inline uint64_t segpool_slab_handle(const struct segpool *pool,
 	return (uint64_t)slab->generation << 32 | (uint32_t)(slab - pool->slabs);
 }
 
+/* --- what is noted --- */
+
 /* Others may look at it at any time; one thread at a time changes it. */
 #define segpool_read(pointer)		__atomic_load_n(pointer, __ATOMIC_RELAXED)
 #define segpool_write(pointer, value)	__atomic_store_n(pointer, value, __ATOMIC_RELAXED)
 #define segpool_add(pointer, value)	segpool_write(pointer, segpool_read(pointer) + (value))
+
+/* Free, or on its way to its owner since another thread has freed it, or only there for who holds it. */
+static inline bool segpool_is_free(const struct segpool_segment *segment)
+{
+	uint32_t generation = segpool_read(&segment->generation);
+	uint32_t remote = segpool_read(&segment->remote);
+
+	return !(generation & 1) || remote == generation ||
+	       (!(remote & 1) && remote & SEGPOOL_FREED);
+}
+
+/* Whoever sees that nobody is at it any more sees the generation that it has by now. */
+static inline void segpool_nobody_is_at(struct segpool_segment *segment)
+{
+	__atomic_store_n(&segment->remote, 0, __ATOMIC_RELEASE);
+}
 
 #endif /* SEGPOOL_SEGMENT_H */

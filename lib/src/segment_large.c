@@ -78,37 +78,24 @@ void *segpool_large_alloc(struct segpool_segments *segments, size_t size, size_t
 	return address;
 }
 
-/* Of several threads one frees it. */
-static bool win(struct segpool_segments *segments, const struct segpool_slab *slab)
+/* @slab: the first region of a large piece, which is free, and nobody else is at it. */
+void segpool_large_end(struct segpool_segments *segments, struct segpool_slab *slab)
 {
 	struct segpool_segment *segment =
 		segpool_segment_at(segments, segpool_slab_index(segments, slab), 0);
-	uint32_t generation = __atomic_load_n(&segment->generation, __ATOMIC_ACQUIRE);
-
-	/* It may have gone, and be something else, since somebody saw that it is one. */
-	return generation & 1 && __atomic_load_n(&slab->large, __ATOMIC_ACQUIRE) &&
-	       __atomic_compare_exchange_n(&segment->generation, &generation, generation + 1, false,
-					   __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
-}
-
-/* @slab: the first region of a large piece. */
-int segpool_large_free(struct segpool_segments *segments, struct segpool_slab *slab)
-{
 	struct segpool_free_entry entries[AT_A_TIME];
-	uint32_t nr, n, done = 0;
+	uint32_t nr = slab->large, n, done = 0;
 
-	if (!win(segments, slab))
-		return -EALREADY;
-	nr = slab->large;
 	__atomic_add_fetch(&segments->large.frees, 1, __ATOMIC_RELAXED);
 	__atomic_sub_fetch(&segments->large.regions, nr, __ATOMIC_RELAXED);
 	__atomic_sub_fetch(&segments->large.asked, slab->large_asked, __ATOMIC_RELAXED);
+	segpool_add(&segment->generation, 1);
 	__atomic_store_n(&slab->large, 0, __ATOMIC_RELAXED);
+	segpool_nobody_is_at(segment);
 	while (done < nr) {
 		for (n = 0; n < AT_A_TIME && done < nr; n++, done++)
 			entries[n] = (struct segpool_free_entry){
 				.handle = segpool_slab_handle(segments->pool, &slab[done]) };
 		segpool_region_free_batch(segments->pool, entries, n, SEGPOOL_LAZY);
 	}
-	return 0;
 }

@@ -40,15 +40,18 @@ static bool push_segment(struct segpool_segments *segments, struct segpool_slab 
 }
 
 /* Whether it was not in a list yet, and is to be put into one. */
-static int mark(struct segpool_segments *segments, struct segpool_slab *slab, uint32_t number,
+static int mark(struct segpool_segments *segments, struct segpool_segment *segment,
 		uint32_t generation, bool *link)
 {
-	struct segpool_segment *segment = segment_of(segments, slab, number);
 	uint32_t seen = segpool_read(&segment->remote);
 
 	do {
-		if (seen == generation)
+		/* Freed by somebody else, or a free that was wrong, and is late. */
+		if (seen & 1 && (int32_t)(generation - seen) <= 0)
 			return -EALREADY;
+		/* Since it was looked at somebody has come to hold it: that is arbitrated there. */
+		if (seen && !(seen & 1))
+			return -EAGAIN;
 	} while (!__atomic_compare_exchange_n(&segment->remote, &seen, generation, true,
 					      __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
 	/*
@@ -61,15 +64,24 @@ static int mark(struct segpool_segments *segments, struct segpool_slab *slab, ui
 	return 0;
 }
 
-/* Takes one out of a list that nobody else has: of which free it is there for. */
-static uint32_t unmark(struct segpool_segments *segments, struct segpool_slab *slab,
-		       uint32_t number, uint32_t *next)
+/*
+ * One of a list that nobody else has: whether its free was right, and it is free by that. Then this
+ * becomes of it; otherwise it is in no list from now on.
+ */
+static bool is_right(struct segpool_segments *segments, struct segpool_segment *segment,
+		     bool stays_listed)
 {
-	struct segpool_segment *segment = segment_of(segments, slab, number);
+	uint32_t seen = segpool_read(&segment->remote), becomes;
+	bool right;
 
-	/* Before it may be put into a list again. */
-	*next = segpool_read(&segment->next);
-	return __atomic_exchange_n(&segment->remote, 0, __ATOMIC_ACQ_REL);
+	do {
+		right = seen == segpool_read(&segment->generation);
+		becomes = stays_listed ? seen : SEGPOOL_FREED;
+	} while (!__atomic_compare_exchange_n(&segment->remote, &seen, right ? becomes : 0, true,
+					      __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+	if (!right)
+		__atomic_add_fetch(&segments->double_frees, 1, __ATOMIC_RELAXED);
+	return right;
 }
 
 /*
@@ -79,16 +91,17 @@ static uint32_t unmark(struct segpool_segments *segments, struct segpool_slab *s
  */
 static bool throw_out(struct segpool_segments *segments, struct segpool_slab *slab)
 {
-	uint32_t next, number, generation;
-	bool link, told = false;
+	struct segpool_segment *segment;
+	uint32_t next, number;
+	bool told = false;
 
 	next = __atomic_exchange_n(&slab->remote, 0, __ATOMIC_ACQ_REL);
 	while (next) {
 		number = next - 1;
-		generation = unmark(segments, slab, number, &next);
-		if (segpool_read(&segment_of(segments, slab, number)->generation) != generation)
-			__atomic_add_fetch(&segments->double_frees, 1, __ATOMIC_RELAXED);
-		else if (!mark(segments, slab, number, generation, &link) && link)
+		segment = segment_of(segments, slab, number);
+		/* Before it may be put into a list again. */
+		next = segpool_read(&segment->next);
+		if (is_right(segments, segment, true))
 			told |= push_segment(segments, slab, number);
 	}
 	return told;
@@ -109,15 +122,25 @@ static void tell_owner(struct segpool_segments *segments, struct segpool_slab *s
 	} while (throw_out(segments, slab));
 }
 
+/* Nobody else is at it: it is the owner's to collect. */
+void segpool_remote_put(struct segpool_segments *segments, struct segpool_slab *slab,
+			uint32_t number)
+{
+	if (push_segment(segments, slab, number))
+		tell_owner(segments, slab);
+}
+
 /* 0; -EALREADY: somebody has freed it before. */
 int segpool_remote_free(struct segpool_segments *segments, struct segpool_slab *slab,
 			uint32_t number, uint32_t generation)
 {
 	bool link = false;
-	int error = mark(segments, slab, number, generation, &link);
+	int error = mark(segments, segment_of(segments, slab, number), generation, &link);
 
-	if (!error && link && push_segment(segments, slab, number))
-		tell_owner(segments, slab);
+	if (error == -EAGAIN)
+		return segpool_careful_free(segments, slab, number, generation);
+	if (!error && link)
+		segpool_remote_put(segments, slab, number);
 	return error;
 }
 
@@ -125,13 +148,17 @@ static void collect_slab(struct segpool_heap *heap, struct segpool_slab *slab,
 			 struct segpool_leaving *leaving)
 {
 	struct segpool_segments *segments = heap->segments;
-	uint32_t next, number, generation;
+	struct segpool_segment *segment;
+	uint32_t next, number;
 
 	next = __atomic_exchange_n(&slab->remote, 0, __ATOMIC_ACQ_REL);
 	while (next) {
 		number = next - 1;
-		generation = unmark(segments, slab, number, &next);
-		segpool_slab_take_back(heap, slab, number, generation, leaving);
+		segment = segment_of(segments, slab, number);
+		/* Before it may be put into a list again. */
+		next = segpool_read(&segment->next);
+		if (is_right(segments, segment, false))
+			segpool_slab_take_back(heap, slab, number, leaving);
 	}
 }
 

@@ -35,6 +35,21 @@ static void unlist_slab(struct segpool_heap *heap, struct segpool_slab *slab)
 	slab->listed = false;
 }
 
+static uint16_t cache_of(const struct segpool_heap *heap, const struct segpool_cache *cache)
+{
+	return (uint16_t)((const char *)cache - (const char *)heap);
+}
+
+/*
+ * From now on no segment of the region is freed without a look at who holds it: the quick way finds
+ * no room in the cache that it is sent to.
+ */
+void segpool_slab_be_careful(struct segpool_heap *heap, struct segpool_slab *slab)
+{
+	slab->cache = cache_of(heap, &heap->none);
+	__atomic_store_n(&slab->careful, true, __ATOMIC_RELEASE);
+}
+
 /* A new region, or one that was released meanwhile, becomes the heap's: all its segments are free. */
 void segpool_slab_adopt(struct segpool_heap *heap, const struct segpool_region *region,
 			uint32_t class_index)
@@ -47,7 +62,7 @@ void segpool_slab_adopt(struct segpool_heap *heap, const struct segpool_region *
 
 	slab->segments = segpool_segment_at(segments, index, 0);
 	slab->class_index = (uint8_t)class_index;
-	slab->cache = (uint16_t)((char *)&heap->caches[class_index] - (char *)heap);
+	slab->cache = cache_of(heap, slab->careful ? &heap->none : &heap->caches[class_index]);
 	slab->shift = segments->shift_of[class_index];
 	nr = 1U << (segments->pool->region_shift - slab->shift);
 	slab->nr_free = (uint16_t)nr;
@@ -180,22 +195,18 @@ void segpool_cache_flush(struct segpool_heap *heap, uint32_t class_index, uint32
 	cache->top = cache->slots + nr;
 }
 
-/* Another thread has freed it when it had that generation, and it is in no list any more. */
+/* It is free, by what another thread or a careful free did. Nobody else is at it. */
 void segpool_slab_take_back(struct segpool_heap *heap, struct segpool_slab *slab, uint32_t number,
-			    uint32_t generation, struct segpool_leaving *leaving)
+			    struct segpool_leaving *leaving)
 {
 	struct segpool_cache *cache = &heap->caches[slab->class_index];
 	struct segpool_segment *segment = slab->segments + number;
 
-	/* Freed by its owner, too. */
-	if (segpool_read(&segment->generation) != generation) {
-		__atomic_add_fetch(&heap->segments->double_frees, 1, __ATOMIC_RELAXED);
-		return;
-	}
-	segpool_write(&segment->generation, generation + 1);
+	segpool_add(&segment->generation, 1);
 	cache->asked -= segpool_read(&segment->asked);
 	cache->frees++;
 	put_bit(heap, slab, number);
+	segpool_nobody_is_at(segment);
 	if (!--slab->live)
 		segpool_slab_emptied(heap, slab, leaving);
 }

@@ -49,6 +49,8 @@ static void add_large(const struct segpool_segments *segments, uint64_t *values)
 	values[SEGPOOL_S_REGIONS] += regions;
 	values[SEGPOOL_S_DOUBLE_FREES] = segpool_read(&segments->double_frees);
 	values[SEGPOOL_S_FOREIGN_FREES] = segpool_read(&segments->foreign_frees);
+	values[SEGPOOL_S_WRONG_RELEASES] = segpool_read(&segments->wrong_releases);
+	values[SEGPOOL_S_DEFERRED] = segpool_read(&segments->deferred);
 }
 
 static void read_segments(struct segpool_segments *segments, uint32_t class_index,
