@@ -526,6 +526,74 @@ int segpool_hold(struct segpool *pool, const void *segment);
  */
 int segpool_release(struct segpool *pool, const void *segment);
 
+/*
+ * Handles, for who keeps the name of a segment longer than the segment may live. A handle is good
+ * from the moment when the segment is given until it is freed; afterwards it is told from the
+ * handles of all that are given the same address later (until the segment has been given 2^31 times in
+ * between; 2^26 times in the largest possible reservation). It is good in its pool only.
+ */
+
+/* A segment's name: 0 is nobody's. */
+typedef uint64_t segpool_ref_t;
+
+/**
+ * segpool_ref() - the handle of a segment
+ * @pool: the pool.
+ * @segment: as it was given. The calling thread must be certain that it is not freed meanwhile.
+ *
+ * Return: the handle; 0 with errno set to ENOENT (it is free) or EINVAL (no segment of @pool).
+ */
+segpool_ref_t segpool_ref(struct segpool *pool, const void *segment);
+
+/**
+ * segpool_ref_free() - give a segment back, if it still is the one
+ * @pool: the pool.
+ * @ref: its handle.
+ *
+ * Return: 0; -ESTALE: it has been freed, and was given again since: its new owner keeps it, which
+ * is counted; -EALREADY: it has been freed; -EINVAL: nothing that @pool gave has that handle. Of two
+ * threads that free it at the same time both may get 0, as with segpool_free().
+ */
+int segpool_ref_free(struct segpool *pool, segpool_ref_t ref);
+
+/**
+ * segpool_ref_hold() - keep a segment from going, if it still is the one
+ * @pool: the pool.
+ * @ref: its handle.
+ *
+ * Return: its address, to be released with segpool_release(); NULL with errno set to ESTALE (it has
+ * been freed), EINVAL or EOVERFLOW (as segpool_hold()).
+ */
+void *segpool_ref_hold(struct segpool *pool, segpool_ref_t ref);
+
+/**
+ * segpool_ref_address() - where a segment is
+ * @pool: the pool.
+ * @ref: its handle.
+ *
+ * For an optimistic reader: take the address, read, and then ask segpool_ref_validate() whether that
+ * was the segment all the time. Where the pool can stop touches (SEGPOOL_CAN_STOP_TOUCHES, as
+ * with the module), a read of what has been released may raise SIGBUS: hold it there, unless it is certain
+ * that the region stays (because a segment in it is held, for example). What was read is nothing to rely on,
+ * not even as an address, before it is validated.
+ *
+ * Return: the address; NULL with errno set to ESTALE (it has been freed) or EINVAL.
+ */
+void *segpool_ref_address(struct segpool *pool, segpool_ref_t ref);
+
+/**
+ * segpool_ref_validate() - whether a handle is still good
+ * @pool: the pool.
+ * @ref: the handle.
+ *
+ * Reads that come before the call are done before it looks: if it returns 0, they found what
+ * the program itself had in the segment, nothing that was written to it after it was freed. Whether its own
+ * threads wrote meanwhile is the program's business.
+ *
+ * Return: 0; -ESTALE: it has been freed; -EINVAL: nothing that @pool gave has that handle.
+ */
+int segpool_ref_validate(struct segpool *pool, segpool_ref_t ref);
+
 /**
  * segpool_trim() - give back what the program does not have
  * @pool: the pool.
@@ -553,7 +621,8 @@ int segpool_trim(struct segpool *pool, uint64_t target, uint64_t *released);
 	X(DOUBLE_FREES, double_frees, "frees of what was free: in the sum of all classes only") \
 	X(FOREIGN_FREES, foreign_frees, "frees of what is no segment: in the sum of all classes only") \
 	X(DEFERRED, deferred, "live ones that are free but for who holds them: in the sum only") \
-	X(WRONG_RELEASES, wrong_releases, "releases of what nobody held: in the sum only")
+	X(WRONG_RELEASES, wrong_releases, "releases of what nobody held: in the sum only") \
+	X(STALE_FREES, stale_frees, "frees by handles of what has been given again: in the sum only")
 
 #define SEGPOOL_SEGMENT_COUNTER_ENUM_(id, name, text)	SEGPOOL_S_##id,
 

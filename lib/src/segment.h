@@ -155,6 +155,7 @@ struct segpool_heap {
  * struct segpool_segments - all segments of a pool; constant but for those under @lock
  * @pool: the pool, which has some of this itself, for the quick way.
  * @per_region: likewise, of how many of the smallest segments fit into one.
+ * @place_bits: in a handle, for region and number.
  * @shift_of: binary logarithm of each class's segment size.
  * @metadata: 1 << @per_region for each region.
  * @bitmaps: a bit for each possible segment: neither live nor cached.
@@ -164,6 +165,7 @@ struct segpool_heap {
  * @heaps: all that there are.
  * @double_frees: frees of what was free.
  * @foreign_frees: frees of what is no segment.
+ * @stale_frees: frees by the handle of what has been given again since.
  * @wrong_releases: releases of what nobody held.
  * @deferred: segments that are free but for somebody who holds them.
  * @large: numbers of pieces that are larger than the largest class, as in a heap's cache.
@@ -171,6 +173,7 @@ struct segpool_heap {
 struct segpool_segments {
 	struct segpool *pool;
 	uint32_t per_region;
+	uint32_t place_bits;
 	uint8_t shift_of[SEGPOOL_MAX_CLASSES];
 	struct segpool_segment *metadata;
 	uint64_t *bitmaps;
@@ -179,7 +182,7 @@ struct segpool_segments {
 	pthread_rwlock_t taking;
 	uint32_t moving;
 	uint64_t double_frees, foreign_frees;
-	uint64_t wrong_releases, deferred;
+	uint64_t stale_frees, wrong_releases, deferred;
 	struct {
 		uint64_t allocs, frees, regions, asked;
 	} large;
@@ -240,6 +243,11 @@ void segpool_heaps_empty(struct segpool_segments *segments);
 int segpool_in_shortage(struct segpool_segments *segments, int (*attempt)(void *argument),
 			void *argument);
 
+/* --- frees (segment_free.c) --- */
+
+int segpool_free_known(struct segpool_segments *segments, struct segpool_slab *slab,
+		       uint32_t number, uint32_t generation);
+
 /* --- whole regions (segment_large.c) --- */
 
 void *segpool_large_alloc(struct segpool_segments *segments, size_t size, size_t asked);
@@ -247,6 +255,17 @@ void segpool_large_end(struct segpool_segments *segments, struct segpool_slab *s
 
 /* --- segments that others may hold (segment_hold.c) --- */
 
+/* Where a segment is, in a region of that shape. */
+struct segpool_place {
+	struct segpool_slab *slab;
+	uint32_t number;
+	uint8_t shift;
+};
+
+int segpool_find(const struct segpool *pool, const void *address, struct segpool_place *place);
+int segpool_hold_at(struct segpool_segments *segments, const struct segpool_place *place,
+		    uint32_t wanted);
+int segpool_hold_refused(int error);
 int segpool_careful_free(struct segpool_segments *segments, struct segpool_slab *slab,
 			 uint32_t number, uint32_t generation);
 

@@ -27,6 +27,11 @@ static inline void take_back(struct segpool_cache *cache, struct segpool_slab *s
 	slab->live--;
 }
 
+static char *slab_start(const struct segpool_segments *segments, const struct segpool_slab *slab)
+{
+	return segpool_slab_address(segments->pool, segpool_slab_index(segments, slab));
+}
+
 /* By its owner, inside the heap: 0, or what is wrong with it. */
 static int free_own(struct segpool_heap *heap, struct segpool_slab *slab, void *address,
 		    uint32_t inner, struct segpool_leaving *leaving)
@@ -44,6 +49,38 @@ static int free_own(struct segpool_heap *heap, struct segpool_slab *slab, void *
 	if (!slab->live)
 		segpool_slab_emptied(heap, slab, leaving);
 	return 0;
+}
+
+/*
+ * One that had this generation when it was looked at. 0; -EALREADY: not any more, or somebody has freed it
+ * already.
+ */
+int segpool_free_known(struct segpool_segments *segments, struct segpool_slab *slab,
+		       uint32_t number, uint32_t generation)
+{
+	struct segpool_segment *segment =
+		segpool_segment_at(segments, segpool_slab_index(segments, slab), number);
+	struct segpool_heap *heap = segpool_heap_if_mine(segments->pool);
+	struct segpool_leaving leaving = SEGPOOL_NOBODY_LEAVES;
+	int error = -EALREADY;
+	uint32_t inner;
+
+	if (heap && segpool_read(&slab->owner) == heap) {
+		segpool_heap_enter(heap);
+		if (segpool_read(&slab->owner) == heap && !slab->careful) {
+			inner = number << slab->shift;
+			if (segpool_read(&segment->generation) == generation)
+				error = free_own(heap, slab, slab_start(segments, slab) + inner,
+						 inner, &leaving);
+			segpool_heap_exit(heap);
+			segpool_leave(segments, &leaving);
+			return error;
+		}
+		segpool_heap_exit(heap);
+	}
+	if (segpool_read(&slab->careful) || __atomic_load_n(&slab->large, __ATOMIC_ACQUIRE))
+		return segpool_careful_free(segments, slab, number, generation);
+	return segpool_remote_free(segments, slab, number, generation);
 }
 
 /* In a region that no heap has: a large piece, what was a segment once, or nothing of ours. */

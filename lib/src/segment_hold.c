@@ -109,14 +109,8 @@ int segpool_careful_free(struct segpool_segments *segments, struct segpool_slab 
 
 /* --- holds --- */
 
-struct place {
-	struct segpool_slab *slab;
-	uint32_t number;
-	uint8_t shift;
-};
-
 /* Where a segment begins, in the shape that its region has now. */
-static int find(const struct segpool *pool, const void *address, struct place *place)
+int segpool_find(const struct segpool *pool, const void *address, struct segpool_place *place)
 {
 	uint64_t offset = (uint64_t)((uintptr_t)address - (uintptr_t)pool->base);
 	uint64_t inner = offset & pool->region_mask;
@@ -159,8 +153,8 @@ static bool make_careful(struct segpool_segments *segments, struct segpool_slab 
 }
 
 /* With a hold: whether it is on that segment, and the program had that at this moment. */
-static bool is_there(const struct segpool_segment *segment, const struct place *place,
-		     uint32_t wanted)
+static bool is_there(const struct segpool_segment *segment,
+		     const struct segpool_place *place, uint32_t wanted)
 {
 	uint32_t generation = __atomic_load_n(&segment->generation, __ATOMIC_ACQUIRE);
 
@@ -188,7 +182,8 @@ static int let_go(struct segpool_segments *segments, struct segpool_slab *slab, 
 }
 
 /* 0, -ENOENT, -EOVERFLOW, or -EAGAIN: what was seen has changed. @wanted: a generation, or 0. */
-static int try_hold(struct segpool_segments *segments, const struct place *place, uint32_t wanted)
+static int try_hold(struct segpool_segments *segments, const struct segpool_place *place,
+		    uint32_t wanted)
 {
 	struct segpool_segment *segment = segment_of(segments, place->slab, place->number);
 	uint32_t seen = __atomic_load_n(&segment->remote, __ATOMIC_ACQUIRE);
@@ -219,17 +214,36 @@ static int try_hold(struct segpool_segments *segments, const struct place *place
 	return -EAGAIN;
 }
 
+/* 0, -ENOENT or -EOVERFLOW. */
+int segpool_hold_at(struct segpool_segments *segments, const struct segpool_place *place,
+		    uint32_t wanted)
+{
+	int error;
+
+	do {
+		error = try_hold(segments, place, wanted);
+	} while (error == -EAGAIN);
+	return error;
+}
+
 static int hold(struct segpool *pool, const void *address)
 {
 	struct segpool_segments *segments = __atomic_load_n(&pool->segments, __ATOMIC_ACQUIRE);
-	struct place place;
-	int error;
+	struct segpool_place place;
 
-	if (!segments || find(pool, address, &place))
+	if (!segments || segpool_find(pool, address, &place))
 		return -EINVAL;
-	do {
-		error = try_hold(segments, &place, 0);
-	} while (error == -EAGAIN);
+	return segpool_hold_at(segments, &place, 0);
+}
+
+/* Notes what @error means; returns it. */
+int segpool_hold_refused(int error)
+{
+	segpool_record_start(SEGPOOL_CALL_SEGMENT);
+	if (error == -ENOENT)
+		segpool_record_fault(error, "the segment is free: only what is in use can be held");
+	else if (error == -EOVERFLOW)
+		segpool_record_fault(error, "the segment is held 1073741823 times already: release it as often as it is held");
 	return error;
 }
 
@@ -240,27 +254,20 @@ int segpool_hold(struct segpool *pool, const void *segment)
 	if (!pool)
 		return segpool_record_start_on(pool, SEGPOOL_CALL_SEGMENT);
 	error = hold(pool, segment);
-	if (!error)
-		return 0;
-	segpool_record_start(SEGPOOL_CALL_SEGMENT);
-	if (error == -ENOENT)
-		segpool_record_fault(error, "the segment is free: only what is in use can be held");
-	else if (error == -EOVERFLOW)
-		segpool_record_fault(error, "the segment is held 1073741823 times already: release it as often as it is held");
-	return error;
+	return error ? segpool_hold_refused(error) : 0;
 }
 
 int segpool_release(struct segpool *pool, const void *segment)
 {
 	struct segpool_segments *segments;
-	struct place place;
+	struct segpool_place place;
 	int error = -EINVAL;
 
 	if (!pool)
 		return segpool_record_start_on(pool, SEGPOOL_CALL_SEGMENT);
 	segments = __atomic_load_n(&pool->segments, __ATOMIC_ACQUIRE);
 	if (segments)
-		error = find(pool, segment, &place);
+		error = segpool_find(pool, segment, &place);
 	if (!error)
 		error = let_go(segments, place.slab, place.number);
 	if (!error)

@@ -57,6 +57,13 @@ static inline void segpool_heap_exit(struct segpool_heap *heap)
 		segpool_heap_let_wait(heap);
 }
 
+/* ThreadSanitizer knows no fences; where it runs the processor needs none of these. */
+#ifdef __SANITIZE_THREAD__
+#define segpool_fence(order)	__atomic_signal_fence(order)
+#else
+#define segpool_fence(order)	__atomic_thread_fence(order)
+#endif
+
 /* The program has the segment on top from now on; inside the heap. */
 static inline void *segpool_hand_out(struct segpool_cache *cache, size_t asked)
 {
@@ -66,6 +73,8 @@ static inline void *segpool_hand_out(struct segpool_cache *cache, size_t asked)
 	/* Release: who sees it in use sees what shape its region has (segment_alloc.c). */
 	__atomic_store_n(&slot->segment->generation,
 			 segpool_read(&slot->segment->generation) + 1, __ATOMIC_RELEASE);
+	/* Who reads what the program writes next sees it, too (segpool_ref_validate()). */
+	segpool_fence(__ATOMIC_RELEASE);
 	slot->slab->live++;
 	cache->asked += asked;
 	cache->allocs++;

@@ -5,6 +5,7 @@
 
 #include "record.h"
 #include "segment.h"
+#include "segment_inside.h"
 
 #define AT_A_TIME	32U
 
@@ -26,6 +27,7 @@ static void begin(struct segpool_segments *segments, const struct segpool_region
 			 __ATOMIC_RELEASE);
 	/* What makes it one: the rest is there. */
 	__atomic_store_n(&slab->large, nr, __ATOMIC_RELEASE);
+	segpool_fence(__ATOMIC_RELEASE);
 }
 
 struct request {

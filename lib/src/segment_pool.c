@@ -21,6 +21,12 @@ static uint32_t logarithm(uint64_t power_of_two)
 	return (uint32_t)__builtin_ctzll(power_of_two);
 }
 
+/* How many it takes to count to one less. */
+static uint32_t bits_for(uint64_t count)
+{
+	return count > 1 ? 64 - (uint32_t)__builtin_clzll(count - 1) : 0;
+}
+
 static uint64_t nr_regions(const struct segpool_segments *segments)
 {
 	return segments->pool->reservation >> segments->pool->region_shift;
@@ -98,6 +104,7 @@ static struct segpool_segments *make(struct segpool *pool)
 		return NULL;
 	segments->pool = pool;
 	segments->per_region = pool->region_shift - logarithm(pool->classes[0]);
+	segments->place_bits = segments->per_region + bits_for(nr_regions(segments));
 	note_classes(segments);
 	if (reserve(pool, segments)) {
 		free(segments);
