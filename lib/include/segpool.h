@@ -98,6 +98,9 @@ enum segpool_backend_kind {
  * @device: path of the device; NULL: SEGPOOL_DEVICE.
  * @backend: enum segpool_backend_kind; 0: SEGPOOL_BACKEND_AUTO.
  * @reserved: must be 0.
+ * @wait_ms: milliseconds that a request for a segment may wait before it is refused for want of
+ *	memory; at most SEGPOOL_MAX_WAIT_MS; 0: it does not wait.
+ * @reserved2: must be 0.
  */
 struct segpool_options {
 	uint32_t size;
@@ -111,6 +114,8 @@ struct segpool_options {
 	const char *device;
 	uint32_t backend;
 	uint32_t reserved;
+	uint32_t wait_ms;
+	uint32_t reserved2;
 };
 
 /**
@@ -607,6 +612,88 @@ int segpool_ref_validate(struct segpool *pool, segpool_ref_t ref);
  */
 int segpool_trim(struct segpool *pool, uint64_t target, uint64_t *released);
 
+/**
+ * segpool_pressure_fn - the program is asked to free something
+ * @pool: the pool.
+ * @bytes: size of the segment that is wanted.
+ * @context: as it was given to segpool_on_pressure().
+ *
+ * Called by the thread whose request for a segment is about to be refused (-ENOMEM), when nothing
+ * without a user is left in any class, cache or region. No lock is held: it may call whatever the
+ * library has but segpool_close(). Where it asks for segments itself, those requests call nobody and do not wait:
+ * they are refused at once. Several threads may be in it at the same time. Other requests may come first to
+ * what it frees; then it is called again, eight times at most for one request.
+ *
+ * Return: bytes that it freed, roughly; 0: nothing, the request waits (options.wait_ms) or is
+ * refused.
+ */
+typedef uint64_t (*segpool_pressure_fn)(struct segpool *pool, uint64_t bytes, void *context);
+
+/**
+ * segpool_on_pressure() - whom to ask before a request for a segment is refused
+ * @pool: the pool.
+ * @pressure: the function; NULL: nobody.
+ * @context: passed to it.
+ *
+ * Not while other threads use the pool.
+ *
+ * Return: 0 or -EINVAL.
+ */
+int segpool_on_pressure(struct segpool *pool, segpool_pressure_fn pressure, void *context);
+
+/**
+ * enum segpool_log_kind - what is told
+ * @SEGPOOL_LOG_NEW_REGION: a class has a region that was never used before.
+ * @SEGPOOL_LOG_REUSE: a class has a region that was released before.
+ * @SEGPOOL_LOG_PRESSURE: the program is about to be asked to free something.
+ * @SEGPOOL_LOG_REFUSAL: a request was refused for want of memory.
+ */
+enum segpool_log_kind {
+	SEGPOOL_LOG_NEW_REGION = 0,
+	SEGPOOL_LOG_REUSE = 1,
+	SEGPOOL_LOG_PRESSURE = 2,
+	SEGPOOL_LOG_REFUSAL = 3,
+};
+
+/**
+ * struct segpool_log - what happened
+ * @kind: enum segpool_log_kind; there may be more than are known here.
+ * @class_index: the class, or SEGPOOL_ALL_CLASSES for what is larger than the largest.
+ * @bytes: of the region, or of the segment that was asked for.
+ * @address: the region, or NULL.
+ * @text: the same in words; valid during the call.
+ */
+struct segpool_log {
+	uint32_t kind;
+	uint32_t class_index;
+	uint64_t bytes;
+	const void *address;
+	const char *text;
+};
+
+/**
+ * segpool_log_fn - the program is told what happened
+ * @pool: the pool.
+ * @log: what; valid during the call.
+ * @context: as it was given to segpool_on_log().
+ *
+ * Called by the thread to which it happens, with no lock held. It may call whatever the library has but
+ * segpool_close(); what happens to these calls is not told.
+ */
+typedef void (*segpool_log_fn)(struct segpool *pool, const struct segpool_log *log, void *context);
+
+/**
+ * segpool_on_log() - whom to tell what happens to the segments
+ * @pool: the pool.
+ * @log: the function; NULL: nobody.
+ * @context: passed to it.
+ *
+ * Not while other threads use the pool.
+ *
+ * Return: 0 or -EINVAL.
+ */
+int segpool_on_log(struct segpool *pool, segpool_log_fn log, void *context);
+
 /*
  * The counters of the segments: X(constant, name, description). They are exact where no other
  * thread uses the pool meanwhile. Only ever appended to.
@@ -622,7 +709,13 @@ int segpool_trim(struct segpool *pool, uint64_t target, uint64_t *released);
 	X(FOREIGN_FREES, foreign_frees, "frees of what is no segment: in the sum of all classes only") \
 	X(DEFERRED, deferred, "live ones that are free but for who holds them: in the sum only") \
 	X(WRONG_RELEASES, wrong_releases, "releases of what nobody held: in the sum only") \
-	X(STALE_FREES, stale_frees, "frees by handles of what has been given again: in the sum only")
+	X(STALE_FREES, stale_frees, "frees by handles of what has been given again: in the sum only") \
+	X(CACHE_HITS, cache_hits, "segments that were at hand when they were asked for") \
+	X(REGIONS_NEW, regions_new, "regions that had never been used, so far") \
+	X(REGIONS_REUSED, regions_reused, "released regions that were taken again, so far") \
+	X(REGIONS_RELEASED, regions_released, "regions that went home, so far") \
+	X(REGIONS_HOT, regions_hot, "regions that stay, without a segment in use") \
+	X(REFUSALS, refusals, "requests refused for want of memory, so far")
 
 #define SEGPOOL_SEGMENT_COUNTER_ENUM_(id, name, text)	SEGPOOL_S_##id,
 

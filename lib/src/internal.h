@@ -35,6 +35,13 @@ struct segpool {
 	uint32_t region_shift;
 	/* The region size less 1. */
 	uint32_t region_mask;
+	/* How long a request for a segment may take. */
+	uint32_t wait_ms;
+	/* Functions of the program's, or NULL, and what it wants to be told with them. */
+	segpool_log_fn log;
+	void *log_context;
+	segpool_pressure_fn pressure;
+	void *pressure_context;
 	/* Under a lock of segment_heap.c. */
 	struct segpool *next_with_segments;
 	/* NULL until there is a reservation. */

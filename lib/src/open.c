@@ -88,6 +88,7 @@ static int create(const struct segpool_options *options, bool device_is_named,
 	pool->region_shift = (uint32_t)__builtin_ctzll(setup.region_size);
 	pool->nr_classes = setup.nr_classes;
 	memcpy(pool->classes, setup.classes, sizeof(pool->classes));
+	pool->wait_ms = options->wait_ms;
 	error = map(pool, options->reservation, setup.limits.virtual_budget);
 	if (error)
 		goto err_close;

@@ -17,6 +17,7 @@ enum segpool_call {
 	SEGPOOL_CALL_TRIM,
 	SEGPOOL_CALL_STAT,
 	SEGPOOL_CALL_SEGMENT,
+	SEGPOOL_CALL_CALLBACK,
 };
 
 struct segpool_record {

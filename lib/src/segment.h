@@ -109,6 +109,9 @@ struct segpool_slot {
  * @partial: the owner's regions with bits in their bitmaps, or SEGPOOL_NONE.
  * @hot: the region that stays although the program has none of its segments, or had none when
  *	this was noted; or SEGPOOL_NONE.
+ * @misses: how often there was none at hand; this and what follows for statistics only.
+ * @refusals: of these, how often there was none to be had.
+ * @regions_new, @regions_reused, @regions_released: so far.
  */
 struct segpool_cache {
 	struct segpool_slot *top, *slots, *end;
@@ -117,6 +120,8 @@ struct segpool_cache {
 	uint32_t unaligned;
 	uint32_t regions;
 	uint32_t partial, hot;
+	uint64_t misses, refusals;
+	uint64_t regions_new, regions_reused, regions_released;
 } __attribute__((__aligned__(64)));
 
 /* Sizes by their binary logarithm in pages: as many as there can be. */
@@ -185,6 +190,7 @@ struct segpool_segments {
 	uint64_t stale_frees, wrong_releases, deferred;
 	struct {
 		uint64_t allocs, frees, regions, asked;
+		uint64_t refusals, regions_new, regions_reused, regions_released;
 	} large;
 };
 

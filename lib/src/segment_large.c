@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "callback.h"
 #include "record.h"
 #include "segment.h"
 #include "segment_inside.h"
@@ -16,8 +17,12 @@ static void begin(struct segpool_segments *segments, const struct segpool_region
 	struct segpool_segment *segment = segpool_segment_at(segments, first, 0);
 	struct segpool_slab *slab = &segments->pool->slabs[first];
 
-	for (i = 0; i < nr; i++)
+	for (i = 0; i < nr; i++) {
+		__atomic_add_fetch(regions[i].flags & SEGPOOL_REGION_NEW ?
+				   &segments->large.regions_new : &segments->large.regions_reused,
+				   1, __ATOMIC_RELAXED);
 		slab[i].generation = SEGPOOL_HANDLE_GENERATION(regions[i].handle);
+	}
 	slab->large_asked = bytes;
 	slab->shift = (uint8_t)segments->pool->region_shift;
 	__atomic_add_fetch(&segments->large.allocs, 1, __ATOMIC_RELAXED);
@@ -31,6 +36,7 @@ static void begin(struct segpool_segments *segments, const struct segpool_region
 }
 
 struct request {
+	struct segpool_segments *segments;
 	struct segpool *pool;
 	struct segpool_region *regions;
 	uint32_t nr;
@@ -46,12 +52,26 @@ static int take_regions(void *argument)
 	return taken < 0 ? taken : 0;
 }
 
+/* Of the pool's, first those that are there, then with all that is there without need. */
+static int take_or_scrape(void *argument)
+{
+	struct request *request = argument;
+	int error;
+
+	pthread_rwlock_rdlock(&request->segments->taking);
+	error = take_regions(request);
+	pthread_rwlock_unlock(&request->segments->taking);
+	return error == -ENOMEM ? segpool_in_shortage(request->segments, take_regions, request) :
+				  error;
+}
+
 /* NULL, with the error in errno. */
 void *segpool_large_alloc(struct segpool_segments *segments, size_t size, size_t asked)
 {
 	uint64_t nr = (size - 1) >> segments->pool->region_shift;
-	struct request request = { .pool = segments->pool };
+	struct request request = { .segments = segments, .pool = segments->pool };
 	void *address = NULL;
+	uint32_t i;
 	int error;
 
 	if (nr >= SEGPOOL_MAX_BATCH) {
@@ -65,14 +85,18 @@ void *segpool_large_alloc(struct segpool_segments *segments, size_t size, size_t
 		errno = -segpool_record_fault(-ENOMEM, "no memory for the list of the regions");
 		return NULL;
 	}
-	pthread_rwlock_rdlock(&segments->taking);
-	error = take_regions(&request);
-	pthread_rwlock_unlock(&segments->taking);
+	error = take_or_scrape(&request);
 	if (error == -ENOMEM)
-		error = segpool_in_shortage(segments, take_regions, &request);
+		error = segpool_insist(segments->pool, SEGPOOL_ALL_CLASSES, asked, take_or_scrape,
+				       &request);
 	if (!error) {
 		begin(segments, request.regions, request.nr, asked);
 		address = segments->pool->base + request.regions[0].offset;
+		for (i = 0; i < request.nr; i++)
+			segpool_tell_of_region(segments->pool, SEGPOOL_ALL_CLASSES,
+					       &request.regions[i]);
+	} else if (error == -ENOMEM) {
+		__atomic_add_fetch(&segments->large.refusals, 1, __ATOMIC_RELAXED);
 	}
 	free(request.regions);
 	if (error)
@@ -90,6 +114,7 @@ void segpool_large_end(struct segpool_segments *segments, struct segpool_slab *s
 
 	__atomic_add_fetch(&segments->large.frees, 1, __ATOMIC_RELAXED);
 	__atomic_sub_fetch(&segments->large.regions, nr, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&segments->large.regions_released, nr, __ATOMIC_RELAXED);
 	__atomic_sub_fetch(&segments->large.asked, slab->large_asked, __ATOMIC_RELAXED);
 	segpool_add(&segment->generation, 1);
 	__atomic_store_n(&slab->large, 0, __ATOMIC_RELAXED);

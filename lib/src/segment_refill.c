@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 
+#include "callback.h"
 #include "segment.h"
 #include "segment_inside.h"
 #include "syscall.h"
@@ -111,12 +112,15 @@ int segpool_in_shortage(struct segpool_segments *segments, int (*attempt)(void *
 /* --- for one heap --- */
 
 /* Whether there is something at hand, and the heap's thread is inside. */
-static bool fill_from_own(struct segpool_heap *heap, uint32_t class_index)
+static bool fill_from_own(struct segpool_heap *heap, uint32_t class_index, bool *at_hand)
 {
 	struct segpool_cache *cache = &heap->caches[class_index];
 	struct segpool_leaving leaving = SEGPOOL_NOBODY_LEAVES;
 
 	segpool_heap_enter(heap);
+	*at_hand = cache->top != cache->slots;
+	if (*at_hand)
+		return true;
 	segpool_heap_collect(heap, &leaving);
 	if (leaving.first != SEGPOOL_NONE) {
 		segpool_heap_exit(heap);
@@ -140,30 +144,32 @@ static int take_region(struct segpool_heap *heap, uint32_t class_index,
 	return taken < 0 ? taken : 0;
 }
 
-/* 0: as above. */
-static int fill_from_pool(struct segpool_heap *heap, uint32_t class_index)
-{
-	struct segpool_segments *segments = heap->segments;
-	struct segpool_region region;
-	int error;
-
-	pthread_rwlock_rdlock(&segments->taking);
-	error = take_region(heap, class_index, &region);
-	if (!error) {
-		segpool_heap_enter(heap);
-		segpool_slab_adopt(heap, &region, class_index);
-		segpool_cache_fill(heap, class_index);
-	}
-	pthread_rwlock_unlock(&segments->taking);
-	return error;
-}
-
+/* A request for a segment; @region: the one that was taken for it, or nothing (its flags are 0). */
 struct refill {
 	struct segpool_heap *heap;
 	uint32_t class_index;
 	size_t asked;
 	void *address;
+	struct segpool_region region;
 };
+
+/* 0: as above. */
+static int fill_from_pool(struct refill *refill)
+{
+	struct segpool_heap *heap = refill->heap;
+	struct segpool_segments *segments = heap->segments;
+	int error;
+
+	pthread_rwlock_rdlock(&segments->taking);
+	error = take_region(heap, refill->class_index, &refill->region);
+	if (!error) {
+		segpool_heap_enter(heap);
+		segpool_slab_adopt(heap, &refill->region, refill->class_index);
+		segpool_cache_fill(heap, refill->class_index);
+	}
+	pthread_rwlock_unlock(&segments->taking);
+	return error;
+}
 
 /* Inside all heaps, whose caches are empty: a region with free segments that another heap has. */
 static void take_from_others(struct segpool_heap *heap, uint32_t class_index)
@@ -186,21 +192,49 @@ static int fill_from_anywhere(void *argument)
 	struct refill *refill = argument;
 	struct segpool_heap *heap = refill->heap;
 	struct segpool_cache *cache = &heap->caches[refill->class_index];
-	struct segpool_region region;
 	int error;
 
 	if (cache->partial == SEGPOOL_NONE)
 		take_from_others(heap, refill->class_index);
 	if (cache->partial == SEGPOOL_NONE) {
-		error = take_region(heap, refill->class_index, &region);
+		error = take_region(heap, refill->class_index, &refill->region);
 		if (error)
 			return error;
-		segpool_slab_adopt(heap, &region, refill->class_index);
+		segpool_slab_adopt(heap, &refill->region, refill->class_index);
 	}
 	segpool_cache_fill(heap, refill->class_index);
 	/* At once: outside, somebody might take it away again. */
 	refill->address = segpool_hand_out(cache, refill->asked);
+	cache->misses++;
 	return 0;
+}
+
+/* All that can be done without the program's help. */
+static int do_refill(void *argument)
+{
+	struct refill *refill = argument;
+	struct segpool_heap *heap = refill->heap;
+	struct segpool_cache *cache = &heap->caches[refill->class_index];
+	bool at_hand;
+	int error = 0;
+
+	if (!fill_from_own(heap, refill->class_index, &at_hand))
+		error = fill_from_pool(refill);
+	if (error == -ENOMEM)
+		return segpool_in_shortage(heap->segments, fill_from_anywhere, refill);
+	if (error)
+		return error;
+	refill->address = segpool_hand_out(cache, refill->asked);
+	cache->misses += !at_hand;
+	segpool_heap_exit(heap);
+	return 0;
+}
+
+static void count_refusal(struct segpool_heap *heap, uint32_t class_index)
+{
+	segpool_heap_enter(heap);
+	heap->caches[class_index].refusals++;
+	segpool_heap_exit(heap);
 }
 
 /* By the heap's thread, outside: 0 and a segment, or why there is none. */
@@ -208,18 +242,15 @@ int segpool_heap_refill(struct segpool_heap *heap, uint32_t class_index, size_t 
 			void **address)
 {
 	struct refill refill = { .heap = heap, .class_index = class_index, .asked = asked };
-	int error = 0;
+	struct segpool *pool = heap->segments->pool;
+	int error = do_refill(&refill);
 
-	if (!fill_from_own(heap, class_index))
-		error = fill_from_pool(heap, class_index);
-	if (!error) {
-		*address = segpool_hand_out(&heap->caches[class_index], asked);
-		segpool_heap_exit(heap);
-		return 0;
-	}
-	if (error != -ENOMEM)
-		return error;
-	error = segpool_in_shortage(heap->segments, fill_from_anywhere, &refill);
+	if (error == -ENOMEM)
+		error = segpool_insist(pool, class_index, asked, do_refill, &refill);
+	if (error == -ENOMEM)
+		count_refusal(heap, class_index);
+	else if (refill.region.flags)
+		segpool_tell_of_region(pool, class_index, &refill.region);
 	*address = refill.address;
 	return error;
 }

@@ -76,6 +76,10 @@ void segpool_slab_adopt(struct segpool_heap *heap, const struct segpool_region *
 	__atomic_store_n(&slab->owner, heap, __ATOMIC_RELEASE);
 	list_slab(heap, slab);
 	heap->caches[class_index].regions++;
+	if (region->flags & SEGPOOL_REGION_NEW)
+		heap->caches[class_index].regions_new++;
+	else
+		heap->caches[class_index].regions_reused++;
 }
 
 /*
@@ -117,6 +121,7 @@ static void let_go(struct segpool_heap *heap, struct segpool_slab *slab,
 	if (slab->listed)
 		unlist_slab(heap, slab);
 	heap->caches[slab->class_index].regions--;
+	heap->caches[slab->class_index].regions_released++;
 	__atomic_add_fetch(&heap->segments->moving, 1, __ATOMIC_RELAXED);
 	__atomic_store_n(&slab->owner, NULL, __ATOMIC_RELEASE);
 	slab->next = leaving->first;

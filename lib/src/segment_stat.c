@@ -22,6 +22,13 @@ static void add_cache(const struct segpool_segments *segments, const struct segp
 	values[SEGPOOL_S_LIVE_BYTES] += live << segments->shift_of[class_index];
 	values[SEGPOOL_S_ASKED_BYTES] += cache->asked;
 	values[SEGPOOL_S_REGIONS] += cache->regions;
+	values[SEGPOOL_S_CACHE_HITS] += cache->allocs - cache->misses;
+	values[SEGPOOL_S_REGIONS_NEW] += cache->regions_new;
+	values[SEGPOOL_S_REGIONS_REUSED] += cache->regions_reused;
+	values[SEGPOOL_S_REGIONS_RELEASED] += cache->regions_released;
+	values[SEGPOOL_S_REGIONS_HOT] += cache->hot != SEGPOOL_NONE &&
+					 !segments->pool->slabs[cache->hot].live;
+	values[SEGPOOL_S_REFUSALS] += cache->refusals;
 }
 
 static void add_heap(const struct segpool_segments *segments, const struct segpool_heap *heap,
@@ -47,6 +54,10 @@ static void add_large(const struct segpool_segments *segments, uint64_t *values)
 	values[SEGPOOL_S_LIVE_BYTES] += regions << segments->pool->region_shift;
 	values[SEGPOOL_S_ASKED_BYTES] += segpool_read(&segments->large.asked);
 	values[SEGPOOL_S_REGIONS] += regions;
+	values[SEGPOOL_S_REGIONS_NEW] += segpool_read(&segments->large.regions_new);
+	values[SEGPOOL_S_REGIONS_REUSED] += segpool_read(&segments->large.regions_reused);
+	values[SEGPOOL_S_REGIONS_RELEASED] += segpool_read(&segments->large.regions_released);
+	values[SEGPOOL_S_REFUSALS] += segpool_read(&segments->large.refusals);
 	values[SEGPOOL_S_DOUBLE_FREES] = segpool_read(&segments->double_frees);
 	values[SEGPOOL_S_FOREIGN_FREES] = segpool_read(&segments->foreign_frees);
 	values[SEGPOOL_S_WRONG_RELEASES] = segpool_read(&segments->wrong_releases);

@@ -129,6 +129,7 @@ static const char *const argument_rules[] = {
 	[SEGPOOL_CALL_SET_BUDGET] = "segpool_set_budget: flags must be SEGPOOL_SET_*, virtual_budget at most 2^24 regions, physical_budget at most 8 TiB, retain_age_ms at most one day, watermark 1 to 100",
 	[SEGPOOL_CALL_TRIM] = "segpool_trim_retained: the module refused the arguments; it may be older than this library",
 	[SEGPOOL_CALL_STAT] = "segpool_stat: class_index must be below segpool_nr_classes()",
+	[SEGPOOL_CALL_CALLBACK] = "segpool_on_pressure, segpool_on_log: the pool must be one that segpool_open made",
 	[SEGPOOL_CALL_SEGMENT] = "this is no segment of the pool: pass addresses as segpool_alloc gave them, to the pool that they came from",
 };
 

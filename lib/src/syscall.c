@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Of Linux 5.14 and 5.18: the C library may be older. */
@@ -168,11 +169,24 @@ int segpool_sys_barrier(void)
 	return result((int)syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0));
 }
 
-void segpool_sys_nap(void)
+void segpool_sys_pause(uint64_t us)
 {
-	long time[2] = { 0, 50000 };
+	long time[2] = { 0, (long)us * 1000 };
 
 	syscall(SYS_nanosleep, time, NULL);
+}
+
+void segpool_sys_nap(void)
+{
+	segpool_sys_pause(50);
+}
+
+uint64_t segpool_sys_now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 void segpool_sys_yield(void)

@@ -65,6 +65,12 @@ int segpool_sys_barrier(void);
 
 void segpool_sys_yield(void);
 
+/* Sleeps for so many microseconds, less than a second; likewise. */
+void segpool_sys_pause(uint64_t us);
+
+/* Microseconds since some moment. */
+uint64_t segpool_sys_now_us(void);
+
 /* Sleeps for 50 microseconds; no point where a thread is cancelled. */
 void segpool_sys_nap(void);
 

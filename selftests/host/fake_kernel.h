@@ -106,6 +106,16 @@ void segpool_sys_nap(void)
 	abort();
 }
 
+void segpool_sys_pause(uint64_t us)
+{
+	(void)us;
+}
+
+uint64_t segpool_sys_now_us(void)
+{
+	return 0;
+}
+
 void segpool_sys_yield(void)
 {
 	abort();

@@ -366,4 +366,75 @@ TEST(readers_and_evictions)
 	segpool_close(storm.pool);
 }
 
+/* --- one segment, and nothing but frees and holds --- */
+
+#define TIGHT_ROUNDS	100000
+
+struct tight {
+	struct segpool *pool;
+	_Atomic segpool_ref_t ref;
+	_Atomic int done;
+	unsigned long bad, held;
+};
+
+static void give_and_take(struct tight *tight)
+{
+	uint64_t random = 1;
+	uint64_t *words;
+	uint32_t pause;
+	int i;
+
+	for (i = 0; i < TIGHT_ROUNDS; i++) {
+		words = segpool_alloc(tight->pool, SP_PAGE);
+		if (!words)
+			continue;
+		__atomic_store_n(words, segpool_ref(tight->pool, words), __ATOMIC_RELAXED);
+		tight->ref = __atomic_load_n(words, __ATOMIC_RELAXED);
+		for (pause = sp_random(&random) % 256; pause; pause--)
+			__atomic_signal_fence(__ATOMIC_SEQ_CST);
+		segpool_free(tight->pool, words);
+	}
+	tight->done = 1;
+}
+
+static void hold_tight(struct tight *tight)
+{
+	segpool_ref_t ref;
+	uint64_t *words;
+	int i;
+
+	while (!tight->done) {
+		ref = tight->ref;
+		words = ref ? segpool_ref_hold(tight->pool, ref) : NULL;
+		if (!words)
+			continue;
+		for (i = 0; i < 200; i++)
+			tight->bad += __atomic_load_n(words, __ATOMIC_RELAXED) != ref;
+		tight->bad += segpool_release(tight->pool, words) != 0;
+		tight->held++;
+	}
+}
+
+static void one_each(void *argument, unsigned int member)
+{
+	if (member)
+		hold_tight(argument);
+	else
+		give_and_take(argument);
+}
+
+/* The owner frees by itself; the other one comes at any moment of that. */
+TEST(owner_frees_what_is_just_held)
+{
+	struct tight tight = { 0 };
+
+	ASSERT_EQ(0, small_pool(&tight.pool));
+	sp_team_run(2, one_each, &tight);
+	EXPECT_EQ(0, tight.bad)
+		TH_LOG("%lu holds", tight.held);
+	EXPECT_EQ(0, all(tight.pool, SEGPOOL_S_LIVE));
+	EXPECT_EQ(0, all(tight.pool, SEGPOOL_S_DEFERRED));
+	segpool_close(tight.pool);
+}
+
 TEST_HARNESS_MAIN

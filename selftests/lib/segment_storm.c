@@ -267,6 +267,10 @@ static void end(struct storm *storm)
 		EXPECT_EQ(0, all((storm).pool, SEGPOOL_S_ASKED_BYTES));			\
 		EXPECT_EQ(0, all((storm).pool, SEGPOOL_S_DOUBLE_FREES));		\
 		EXPECT_EQ((storm).wrong, all((storm).pool, SEGPOOL_S_FOREIGN_FREES));	\
+		EXPECT_EQ(all((storm).pool, SEGPOOL_S_REGIONS),				\
+			  all((storm).pool, SEGPOOL_S_REGIONS_NEW) +			\
+			  all((storm).pool, SEGPOOL_S_REGIONS_REUSED) -			\
+			  all((storm).pool, SEGPOOL_S_REGIONS_RELEASED));		\
 		EXPECT_EQ((storm).allocs + (storm).wrong, all((storm).pool, SEGPOOL_S_ALLOCS));	\
 		EXPECT_EQ(0, segpool_trim((storm).pool, 0, NULL));			\
 		EXPECT_EQ(0, all((storm).pool, SEGPOOL_S_REGIONS));			\
