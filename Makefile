@@ -18,6 +18,7 @@ help:
 		"" \
 		"make all             the library, and the module for the running kernel" \
 		"make lib             libsegpool, static and shared, in build/lib" \
+		"make man             the manual pages, in build/man" \
 		"make modules         segpool.ko for this kernel (or KVER=release), in build/kmod" \
 		"make selftests       the test programs, in build/selftests" \
 		"make demo-host       the demo on this machine's kernel, with segpool.ko loaded" \
@@ -27,13 +28,13 @@ help:
 		"make mutants         breaks the module in one place at a time: do tests notice?" \
 		"make shell           a guest's shell, module loaded (KERNEL=6.12, MEM=4G, SMP=4)" \
 		"make lint            sparse, checkpatch and shellcheck" \
-		"make install         library, and module if built (prefix=/usr/local, DESTDIR=)" \
+		"make install         library, and module and manual if built (prefix=/usr/local, DESTDIR=)" \
 		"make uninstall       removes what install put there (with the same variables)" \
 		"make clean           removes build/" \
 		"make distclean-cache removes downloads too (~/.cache/segpool, or SEGPOOL_CACHE)" \
 		"make help            this list; $(guest)/run --help explains the guest" \
 		"" \
-		"demo, demo-host, check, selftests, bench, mutants, shell and lint say what they" \
+		"demo, demo-host, check, selftests, man, bench, mutants, shell and lint say what they" \
 		"install with apt-get, and install it."
 
 all: lib modules
@@ -43,6 +44,10 @@ modules:
 
 lib:
 	$(part) lib
+
+man:
+	@$(guest)/packages man
+	$(part) Documentation/man
 
 selftests:
 	@$(guest)/packages build guest check
@@ -81,15 +86,18 @@ shell:
 lint:
 	@selftests/static/run lint
 
-# The module goes with it where "make modules" has built it.
+# The module and the manual go with it where "make modules" and "make man" have built them.
 built = $(wildcard build/kmod/$(KVER)/segpool.ko)
+rendered = $(wildcard build/man/links)
 
 install:
 	$(part) lib install
 	$(if $(built),$(part) kmod modules_install KVER=$(KVER) INSTALL_MOD_PATH=$(DESTDIR))
+	$(if $(rendered),$(part) Documentation/man install)
 
 uninstall:
 	$(part) lib uninstall
+	$(part) Documentation/man uninstall
 	$(part) kmod uninstall KVER=$(KVER) INSTALL_MOD_PATH=$(DESTDIR)
 
 clean:
@@ -98,5 +106,5 @@ clean:
 distclean-cache: clean
 	rm -rf "$${SEGPOOL_CACHE:-$$HOME/.cache/segpool}"
 
-.PHONY: help all modules lib selftests demo demo-host check check-debug soak coverage bench bench-host bench-segments mutants shell lint \
+.PHONY: help all modules lib man selftests demo demo-host check check-debug soak coverage bench bench-host bench-segments mutants shell lint \
 	install uninstall clean distclean-cache
