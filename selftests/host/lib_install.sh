@@ -48,12 +48,12 @@ pkg_config_names_the_folders() {
 	[[ $(config --modversion) == 0.1.0 ]]
 }
 
-# The samples, in a folder without the source tree beside it.
+# Samples that need nothing else, in a folder without the source tree beside it.
 samples_against() {
 	local sample
-	cp "$top"/samples/*.c "$scratch"
-	for sample in "$scratch"/*.c; do
-		gcc -Wall -Wextra -Werror -o "${sample%.c}" "$sample" "$@"
+	for sample in hello buffer_pool; do
+		cp "$top/samples/$sample.c" "$scratch"
+		gcc -Wall -Wextra -Werror -o "$scratch/$sample" "$scratch/$sample.c" "$@"
 	done
 }
 
@@ -89,6 +89,31 @@ program_with_the_archive() {
 	runs_without_the_module "$scratch/hello"
 }
 
+# A newcomer copies a sample, types the line that stands in it, and runs what comes out.
+samples_as_they_say() {
+	local prefix=$scratch/newcomer sample line number=0
+	config --modversion
+	make --no-print-directory -s -C "$top/lib" install prefix="$prefix"
+	mkdir "$scratch/copies"
+	for sample in "$top"/samples/*.c; do
+		line=$(sed -nE 's/^ \*   (cc -o .*)$/\1/p' "$sample")
+		[[ -n $line ]] || continue
+		number=$((number + 1))
+		cp "$sample" "$scratch/copies"
+		(cd "$scratch/copies" && PKG_CONFIG_PATH=$prefix/lib/pkgconfig CFLAGS='' sh -ec "$line")
+		sample=$(basename "$sample" .c)
+		LD_LIBRARY_PATH=$prefix/lib SEGPOOL_BACKEND=user "$scratch/copies/$sample" >"$scratch/said"
+	done
+	[[ $number -ge 3 && -x $scratch/copies/buffer_pool ]]
+	LD_LIBRARY_PATH=$prefix/lib SEGPOOL_BACKEND=user "$scratch/copies/buffer_pool" "$top/lib/include/segpool.h"
+}
+
+# Python has it from the shared library alone.
+python_with_the_shared_library() {
+	LD_LIBRARY_PATH=$installed/$lib SEGPOOL_BACKEND=user /usr/bin/python3 "$top/samples/segpool_ctypes.py" |
+		grep ': good$'
+}
+
 second_install_changes_nothing() {
 	find "$installed" -type f -exec sha256sum {} + | sort > "$scratch/first"
 	lib_make install
@@ -110,4 +135,5 @@ uninstall_takes_away_everything() {
 
 tap_run install_puts_down_everything pkg_config_names_the_folders \
 	program_with_the_shared_library program_with_the_archive \
+	samples_as_they_say python_with_the_shared_library \
 	second_install_changes_nothing uninstall_takes_away_everything
