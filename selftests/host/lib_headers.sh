@@ -9,8 +9,10 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/tap.sh"
 # Not -Wshadow: in C++ segpool_stat() hides the constructor of its structure, as
 # stat() does.
-warnings=(-Wall -Wextra -Werror -Wconversion)
+warnings=(-Wall -Wextra -Wpedantic -Werror -Wconversion)
 includes=(-I"$top/uapi" -I"$top/lib/include")
+
+make --no-print-directory -s -C "$top/lib" >&2
 
 need() {
 	command -v "$1" > "$scratch/which" || skip "$1 is not installed: apt-get install $2"
@@ -29,9 +31,11 @@ headers() {
 	done
 }
 
-# The counters' enumerators and the handle macros, as C++ takes them.
+# The counters' enumerators, the handle macros and the calls, as every C++ takes them.
 use_in_cxx() {
-	"$1" -std=c++17 "${warnings[@]}" "${includes[@]}" -fsyntax-only -x c++ - <<-'EOF'
+	local standard
+	cat >"$scratch/program.cpp" <<-'EOF'
+		#include <cstring>
 		#include <segpool.h>
 		static_assert(SEGPOOL_HANDLE_INDEX((7ULL << 32) | 5) == 5, "index");
 		static_assert(SEGPOOL_HANDLE_GENERATION((7ULL << 32) | 5) == 7, "generation");
@@ -43,7 +47,25 @@ use_in_cxx() {
 			return segpool_open(&options, pool);
 		}
 		const char *name() { return segpool_counter_name(SEGPOOL_C_VIRTUAL_BYTES); }
+		int main()
+		{
+			segpool *pool;
+			if (open_it(&pool))
+				return 1;
+			char *segment = static_cast<char *>(segpool_alloc(pool, 1000));
+			if (!segment || std::strcmp(name(), "virtual_bytes"))
+				return 2;
+			std::memset(segment, 1, segpool_usable_size(pool, segment));
+			int error = segpool_free(pool, segment);
+			segpool_close(pool);
+			return error;
+		}
 	EOF
+	for standard in c++11 c++14 c++17 c++20; do
+		"$1" -std="$standard" "${warnings[@]}" "${includes[@]}" -o "$scratch/program" \
+			"$scratch/program.cpp" "$top/build/lib/libsegpool.a" -pthread
+		SEGPOOL_BACKEND=user "$scratch/program"
+	done
 }
 
 # library COMPILER FLAG...: every source, as strictly as the compiler can.
@@ -58,8 +80,8 @@ library() {
 
 c_with_gcc() { headers c gcc c99 c11 gnu17; }
 c_with_clang() { need clang clang; headers c clang c99 c11 gnu17; }
-cxx_with_gcc() { need g++ g++; headers c++ g++ c++11 c++20; use_in_cxx g++; }
-cxx_with_clang() { need clang++ clang; headers c++ clang++ c++11 c++20; use_in_cxx clang++; }
+cxx_with_gcc() { need g++ g++; headers c++ g++ c++11 c++14 c++17 c++20; use_in_cxx g++; }
+cxx_with_clang() { need clang++ clang; headers c++ clang++ c++11 c++14 c++17 c++20; use_in_cxx clang++; }
 library_with_gcc() { library gcc; }
 library_with_gcc_analyzer() { library gcc -fanalyzer; }
 library_with_clang() { need clang clang; library clang; }

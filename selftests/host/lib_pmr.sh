@@ -68,7 +68,7 @@ int main()
 EOF
 
 containers() {
-	g++ -std=c++17 -Wall -Wextra -Werror -I"$top/uapi" -I"$top/lib/include" -o "$scratch/program" \
+	g++ -std=c++17 -Wall -Wextra -Wpedantic -Werror -I"$top/uapi" -I"$top/lib/include" -o "$scratch/program" \
 		"$scratch/program.cpp" "$top/build/lib/libsegpool.a" -pthread
 	[[ $("$scratch/program") == good ]]
 }
@@ -77,7 +77,7 @@ header_alone_and_twice() {
 	local standard
 	printf '#include <segpool_pmr.hpp>\n#include <segpool_pmr.hpp>\n' >"$scratch/twice.cpp"
 	for standard in c++17 c++20; do
-		g++ -std="$standard" -Wall -Wextra -Werror -Wconversion -I"$top/uapi" \
+		g++ -std="$standard" -Wall -Wextra -Wpedantic -Werror -Wconversion -I"$top/uapi" \
 			-I"$top/lib/include" -fsyntax-only "$scratch/twice.cpp"
 	done
 }
