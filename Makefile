@@ -23,7 +23,7 @@ help:
 		"make selftests       the test programs, in build/selftests" \
 		"make demo-host       the demo on this machine's kernel, with segpool.ko loaded" \
 		"make bench           counts the instructions of each operation in a guest" \
-		"make bench-segments  compares segments with malloc libraries, on this machine" \
+		"make bench-native    compares segments with malloc libraries, on this machine" \
 		"make bench-host      times the same on this machine, in pools too if the module is loaded" \
 		"make mutants         breaks the module in one place at a time: do tests notice?" \
 		"make shell           a guest's shell, module loaded (KERNEL=6.12, MEM=4G, SMP=4)" \
@@ -74,8 +74,8 @@ bench:
 bench-host:
 	@selftests/bench/run --host
 
-bench-segments:
-	@selftests/bench/run-segments
+bench-native:
+	@selftests/bench/run-native
 
 mutants:
 	@selftests/mutants/run
@@ -106,5 +106,5 @@ clean:
 distclean-cache: clean
 	rm -rf "$${SEGPOOL_CACHE:-$$HOME/.cache/segpool}"
 
-.PHONY: help all modules lib man selftests demo demo-host check check-debug soak coverage bench bench-host bench-segments mutants shell lint \
+.PHONY: help all modules lib man selftests demo demo-host check check-debug soak coverage bench bench-host bench-native mutants shell lint \
 	install uninstall clean distclean-cache
