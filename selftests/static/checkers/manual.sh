@@ -192,21 +192,24 @@ manual_device() {
 	judge "$scratch/manual-device" planted_parameter
 }
 
-# constants HEADER: what a program may write.
-constants() {
-	sed -nE -e 's/^#define (SEGPOOL_[A-Z_]+[A-Z])\t.*/\1/p' -e 's/^\t(SEGPOOL_[A-Z_]+) = .*/\1/p' "$1" | sort -u
+# written_names HEADER: what a program may write, constants and members of the library's structures.
+written_names() {
+	{
+		sed -nE -e 's/^#define (SEGPOOL_[A-Z_]+[A-Z])\t.*/\1/p' -e 's/^\t(SEGPOOL_[A-Z_]+) = .*/\1/p' "$1"
+		[[ $1 == */uapi/* ]] || sed -n '/^ \* struct /,/^ \*\//s/^ \* @\([a-z_0-9]*\):.*/\1/p' "$1"
+	} | sort -u
 }
 
-# Flags, modes, reasons and limits are explained on some page.
+# Flags, modes, reasons, limits and options are explained on some page.
 manual_constants() {
 	local header
 	words_of "$manual"/*.scd >"$scratch/words"
 	for header in "$top/uapi/linux/segpool.h" "${manual_headers[@]}"; do
-		constants "$header" >"$scratch/constants"
+		written_names "$header" >"$scratch/constants"
 		[[ -s $scratch/constants ]]
 		comm -23 "$scratch/constants" "$scratch/words" | sed "s|^|$(basename "$header"): on no page: |"
 	done >"$scratch/manual-constants"
-	judge "$scratch/manual-constants" SEGPOOL_PLANTED_CONSTANT
+	judge "$scratch/manual-constants" SEGPOOL_PLANTED_CONSTANT planted_member
 }
 
 # What a page refers to is there.

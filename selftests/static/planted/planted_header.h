@@ -15,3 +15,11 @@ int segpool_planted(long number);
 void segpool_planted_alone(void);
 
 #define SEGPOOL_PLANTED_CONSTANT	1
+
+/**
+ * struct segpool_planted_options - has a member that no page has
+ * @planted_member: this one.
+ */
+struct segpool_planted_options {
+	int planted_member;
+};
