@@ -17,7 +17,7 @@ help:
 		"make coverage        which lines of the module the tests execute" \
 		"" \
 		"make all             the library, and the module for the running kernel" \
-		"make lib             libsegpool, static and shared, in build/lib" \
+		"make lib             libsegpool, static and shared, and the command build/bin/segpool" \
 		"make man             the manual pages, in build/man" \
 		"make modules         segpool.ko for this kernel (or KVER=release), in build/kmod" \
 		"make selftests       the test programs, in build/selftests" \

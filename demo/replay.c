@@ -11,12 +11,12 @@
 #include <time.h>
 #include <inttypes.h>
 
+#include "history.h"
 #include "live.h"
 #include "owner.h"
 #include "placer.h"
 #include "process_memory.h"
 #include "series.h"
-#include "trace.h"
 #include "verdict.h"
 
 /* Small enough for regions of a cache to become empty, large enough to be worth a call. */
@@ -41,7 +41,7 @@ struct options {
 
 struct replay {
 	const struct options *options;
-	struct trace trace;
+	struct history history;
 	struct segpool *pool;
 	struct placer *placer;
 	struct placement *placements;	/* by id; bytes 0: not allocated */
@@ -83,7 +83,7 @@ static uint64_t round_up(uint64_t bytes, uint64_t unit)
  */
 static void set_limits(const struct replay *replay, struct segpool_options *pool)
 {
-	uint64_t peak = replay->trace.peak_live_bytes;
+	uint64_t peak = replay->history.peak_live_bytes;
 	const struct options *options = replay->options;
 
 	pool->limits.virtual_budget = options->virtual_budget ? options->virtual_budget :
@@ -121,7 +121,7 @@ static int open_pool(struct replay *replay)
 	if (ret)
 		return failed(replay, "no pool", ret);
 	replay->placer = placer_new(replay->pool);
-	replay->placements = calloc(replay->trace.nr_ids, sizeof(*replay->placements));
+	replay->placements = calloc(replay->history.nr_ids, sizeof(*replay->placements));
 	if (!replay->placer || !replay->placements)
 		return failed(replay, "no room for the replay's own records", -ENOMEM);
 	return resident(&replay->resident_before);
@@ -146,7 +146,7 @@ static int take(struct replay *replay, uint32_t id, uint64_t bytes)
 
 	if (ret)
 		return failed(replay, "an allocation was refused", ret);
-	owner_sign(placement->address, bytes, owner_of(replay, id));
+	owner_sign(placement->address, 0, bytes, owner_of(replay, id));
 	replay->sample.live_bytes += bytes;
 	return 0;
 }
@@ -166,10 +166,22 @@ static int give(struct replay *replay, uint32_t id)
 	return 0;
 }
 
+/* The place is a simple one: what changes its size is freed, and taken again. */
+static int apply(struct replay *replay, const struct history_event *event)
+{
+	int ret = 0;
+
+	if (event->kind == HISTORY_FREE || event->kind == HISTORY_RESIZE)
+		ret = give(replay, event->id);
+	if (!ret && event->kind != HISTORY_FREE)
+		ret = take(replay, event->id, event->bytes);
+	return ret;
+}
+
 /* Does the kernel's book on this process agree with the pool's? */
 static int compare_resident(struct replay *replay)
 {
-	uint64_t now, own = replay->trace.nr_ids * sizeof(*replay->placements);
+	uint64_t now, own = replay->history.nr_ids * sizeof(*replay->placements);
 
 	if (resident(&now))
 		return -1;
@@ -210,7 +222,7 @@ static int after_event(struct replay *replay)
 /* The end of the program: what it left is freed. */
 static int exit_program(struct replay *replay)
 {
-	for (uint32_t id = 0; id < replay->trace.nr_ids; id++) {
+	for (uint32_t id = 0; id < replay->history.nr_ids; id++) {
 		if (!replay->placements[id].bytes)
 			continue;
 		if (give(replay, id) || after_event(replay))
@@ -222,7 +234,7 @@ static int exit_program(struct replay *replay)
 /* Where nothing happened for a while, the series shows so, and no slope. */
 static int advance(struct replay *replay, uint64_t ms)
 {
-	uint64_t pause = replay->trace.duration_us / 1000 / SERIES_POINTS * 4;
+	uint64_t pause = replay->history.duration_us / 1000 / SERIES_POINTS * 4;
 	int paused = ms > replay->sample.ms + pause;
 
 	if (paused && look(replay, 1))
@@ -233,17 +245,14 @@ static int advance(struct replay *replay, uint64_t ms)
 
 static int run_program(struct replay *replay)
 {
-	const struct trace *trace = &replay->trace;
-	int ret;
+	const struct history *history = &replay->history;
 
-	for (size_t i = 0; i < trace->count; i++) {
-		const struct trace_event *event = &trace->events[i];
+	for (size_t i = 0; i < history->count; i++) {
+		const struct history_event *event = &history->events[i];
 
 		if (advance(replay, replay->base_ms + event->us / 1000))
 			return -1;
-		ret = event->bytes ? take(replay, event->id, event->bytes) :
-				     give(replay, event->id);
-		if (ret || after_event(replay))
+		if (apply(replay, event) || after_event(replay))
 			return -1;
 	}
 	return exit_program(replay);
@@ -271,7 +280,7 @@ static int run_rounds(struct replay *replay)
 {
 	const struct options *options = replay->options;
 
-	replay->events = (replay->trace.count + replay->trace.nr_left) * options->rounds;
+	replay->events = (replay->history.count + replay->history.left) * options->rounds;
 	for (uint32_t round = 1; round <= options->rounds; round++) {
 		replay->sample.round = round;
 		if (run_program(replay))
@@ -292,37 +301,21 @@ static void conclude(const struct replay *replay)
 
 static int report(const struct replay *replay)
 {
-	const struct trace *trace = &replay->trace;
+	const struct history *history = &replay->history;
 	int count;
 
 	printf("%s: %" PRIu64 " allocations, %.1f MiB in all, at most %.1f MiB at a time;"
 	       "\nregions of %" PRIu64 " KiB; runs of the program, one after the other in one pool: %"
 	       PRIu32 "\n",
-	       replay->options->name, trace->allocations,
-	       (double)trace->allocated_bytes / (1 << 20),
-	       (double)trace->peak_live_bytes / (1 << 20), replay->options->region_size >> 10,
+	       replay->options->name, history->allocations,
+	       (double)history->allocated_bytes / (1 << 20),
+	       (double)history->peak_live_bytes / (1 << 20), replay->options->region_size >> 10,
 	       replay->options->rounds);
 	verdict_table(&replay->verdict, stdout);
 	count = verdict_judge(&replay->verdict, stdout);
 	if (!count)
 		conclude(replay);
 	return count ? -1 : 0;
-}
-
-static int read_history(struct replay *replay)
-{
-	const char *name = replay->options->history;
-	FILE *file = strcmp(name, "-") ? fopen(name, "r") : stdin;
-	int ret;
-
-	if (!file) {
-		fprintf(stderr, "replay: %s: %s\n", name, strerror(errno));
-		return -1;
-	}
-	ret = trace_read(file, replay->options->name, &replay->trace);
-	if (file != stdin)
-		fclose(file);
-	return ret;
 }
 
 static int open_series(struct replay *replay)
@@ -352,7 +345,7 @@ static int replay_history(const struct options *options)
 	struct replay replay = { .options = options };
 	int ret = -1;
 
-	if (read_history(&replay))
+	if (history_read(options->history, &replay.history))
 		return -1;
 	if (!open_series(&replay)) {
 		if (!open_pool(&replay) && !run_rounds(&replay))
@@ -363,7 +356,7 @@ static int replay_history(const struct options *options)
 			ret = report(&replay);
 	}
 	close_pool(&replay);
-	trace_drop(&replay.trace);
+	history_drop(&replay.history);
 	return ret;
 }
 

@@ -27,6 +27,7 @@ config() {
 install_puts_down_everything() {
 	lib_make install
 	diff - <(cd "$installed" && find . ! -type d | sort) <<-EOF
+		./bin/segpool
 		./inc/linux/segpool.h
 		./inc/segpool.h
 		./inc/segpool_pmr.hpp
@@ -35,8 +36,9 @@ install_puts_down_everything() {
 		./$lib/libsegpool.so.0
 		./$lib/libsegpool.so.0.1.0
 		./$lib/pkgconfig/libsegpool.pc
+		./$lib/segpool/libsegpool-trace.so
 	EOF
-	[[ -z $(find "$installed" -type f ! -perm 644) ]]
+	[[ $(find "$installed" -type f ! -perm 644 -printf '%m %P') == "755 bin/segpool" ]]
 	[[ $(readlink "$installed/$lib/libsegpool.so") == libsegpool.so.0 ]]
 	[[ $(readlink "$installed/$lib/libsegpool.so.0") == libsegpool.so.0.1.0 ]]
 	refute grep -r "$top" "$installed/$lib/pkgconfig" "$installed/inc"
@@ -120,6 +122,18 @@ second_install_changes_nothing() {
 	find "$installed" -type f -exec sha256sum {} + | sort | diff "$scratch/first" -
 }
 
+# Wherever the library is, the recorder is beside it.
+installed_command_records() {
+	export LD_LIBRARY_PATH=$installed/$lib
+	[[ $("$installed/bin/segpool" --version) == "segpool 0.1.0" ]]
+	"$installed/bin/segpool" trace -o "$scratch/history" -- head -c 1 /dev/zero >"$scratch/head"
+	zcat "$scratch/history" | grep -q '^a '
+	rm "$installed/$lib/segpool/libsegpool-trace.so"
+	refute "$installed/bin/segpool" trace -o "$scratch/history" true 2>"$scratch/why"
+	grep "^segpool: the recorder $installed/$lib/segpool/.*: install the library again" "$scratch/why"
+	lib_make install
+}
+
 uninstall_takes_away_everything() {
 	local other=$installed/inc/linux/other.h
 	[[ -e $installed/inc/segpool.h ]]
@@ -130,10 +144,10 @@ uninstall_takes_away_everything() {
 	lib_make install
 	lib_make uninstall
 	[[ -z $(find "$installed" ! -type d) ]]
-	[[ ! -e $installed/inc/linux && ! -e $installed/$lib/pkgconfig ]]
+	[[ ! -e $installed/inc/linux && ! -e $installed/$lib/pkgconfig && ! -e $installed/$lib/segpool ]]
 }
 
 tap_run install_puts_down_everything pkg_config_names_the_folders \
 	program_with_the_shared_library program_with_the_archive \
 	samples_as_they_say python_with_the_shared_library \
-	second_install_changes_nothing uninstall_takes_away_everything
+	installed_command_records second_install_changes_nothing uninstall_takes_away_everything
