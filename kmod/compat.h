@@ -11,6 +11,7 @@
 #include <linux/mm.h>
 #include <linux/shrinker.h>
 #include <linux/version.h>
+#include <net/genetlink.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 static inline void vm_flags_set(struct vm_area_struct *vma, unsigned long flags)
@@ -98,6 +99,16 @@ static inline bool compat_zap_vma(struct vm_area_struct *vma, unsigned long addr
 #else
 #define COMPAT_STRICT_REFUSES_PINS 0
 #endif
+
+/* The attributes of a request for a dump. */
+static inline struct nlattr **compat_dump_attrs(struct netlink_callback *cb)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+	return genl_dumpit_info(cb)->attrs;
+#else
+	return genl_info_dump(cb)->attrs;
+#endif
+}
 
 /* One entry for a huge page that nobody can pin. */
 #ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP

@@ -108,4 +108,5 @@ void count_refusal(struct segpool_pool *pool, u32 class, enum segpool_reason rea
 	count(pool, counters[reason], 1);
 	count_class(pool, class, SEGPOOL_CC_REFUSALS);
 	trace_segpool_refusal(pool->id, class, reason);
+	events_refusal(pool, reason);
 }

@@ -19,11 +19,16 @@ static int __init segpool_init(void)
 	if (err)
 		goto err_shrink_exit;
 	debugfs_init();
-	err = device_init();
+	err = netlink_init();
 	if (err)
 		goto err_debugfs_exit;
+	err = device_init();
+	if (err)
+		goto err_netlink_exit;
 	return 0;
 
+err_netlink_exit:
+	netlink_exit();
 err_debugfs_exit:
 	debugfs_exit();
 	pool_mount_exit();
@@ -37,6 +42,7 @@ err_retain_exit:
 static void __exit segpool_exit(void)
 {
 	device_exit();
+	netlink_exit();
 	debugfs_exit();
 	pool_mount_exit();
 	shrink_exit();

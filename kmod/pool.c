@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A pool: its lifetime, its set-up, its limits. */
 
+#include <linux/cred.h>
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/jiffies.h>
@@ -71,6 +72,7 @@ struct segpool_pool *pool_create(void)
 	refcount_set(&pool->users, 1);
 	init_completion(&pool->unused);
 	INIT_LIST_HEAD(&pool->node);
+	events_pool_init(pool);
 	return pool;
 
 err_free_pool:
@@ -127,10 +129,11 @@ void pool_destroy(struct segpool_pool *pool)
 		debugfs_remove_pool(pool);
 		pool_drain(pool);
 		pool_put(pool);
-		/* A shrinker may still be freeing pages that were the pool's. */
+		/* A shrinker may still be freeing pages that were the pool's; and see netlink.c. */
 		wait_for_completion(&pool->unused);
 		WARN_ON_ONCE(account_read(&pool->account));
 		pools_remove(pool);
+		events_pool_gone(pool);
 		if (pool->nr_regions)
 			region_chunks_destroy(pool);
 		mmdrop(pool->mm);
@@ -170,7 +173,8 @@ static void limits_default(struct segpool_limits *limits, u32 flags, u64 region_
 		limits->watermark = DEFAULT_WATERMARK;
 }
 
-static void limits_read(const struct segpool_pool *pool, struct segpool_limits *limits)
+/* What is in force. */
+void pool_limits(const struct segpool_pool *pool, struct segpool_limits *limits)
 {
 	limits->virtual_budget = (u64)regions_budget(pool) << pool->region_shift;
 	limits->physical_budget = READ_ONCE(pool->account.budget) << PAGE_SHIFT;
@@ -212,9 +216,10 @@ int pool_set_limits(struct segpool_pool *pool, u32 flags, struct segpool_limits 
 	mutex_lock(&pool->limits_lock);
 	limits_apply(pool, limits, flags);
 	retain_limits_changed(pool);
-	limits_read(pool, limits);
+	pool_limits(pool, limits);
 	mutex_unlock(&pool->limits_lock);
 
+	events_pool_changed(pool);
 	budget_wake(pool);
 	if (pressure_is_on(pool))
 		pressure_signal(pool);
@@ -256,6 +261,7 @@ static void setup_apply(struct segpool_pool *pool, const struct segpool_setup *s
 	pool->nr_classes = setup->nr_classes;
 	memcpy(pool->class_size, setup->classes, sizeof(pool->class_size));
 	pool->owner_pid = task_tgid_nr(current);
+	pool->owner_uid = current_euid();
 	get_task_comm(pool->owner_comm, current->group_leader);
 
 	mutex_lock(&pool->limits_lock);
@@ -285,11 +291,12 @@ int pool_setup(struct segpool_pool *pool, struct segpool_setup *setup)
 		setup_default(setup);
 		setup_apply(pool, setup);
 		pools_add(pool);
+		events_pool_added(pool);
 		debugfs_add_pool(pool);
 		/* Pairs with the acquire in pool_is_ready(). */
 		smp_store_release(&pool->ready, true);
 		setup->pool_id = pool->id;
-		limits_read(pool, &setup->limits);
+		pool_limits(pool, &setup->limits);
 	}
 	mutex_unlock(&pool->setup_lock);
 	return err;
@@ -317,6 +324,7 @@ int pool_reserve(struct segpool_pool *pool, unsigned long base, u32 nr_regions)
 	pool->base = base;
 	/* Pairs with the acquire in pool_nr_regions(). */
 	smp_store_release(&pool->nr_regions, nr_regions);
+	events_pool_changed(pool);
 	return 0;
 }
 

@@ -10,6 +10,8 @@ static DEFINE_MUTEX(pools_lock);
 static LIST_HEAD(pools);
 static u32 nr_pools;
 static u32 last_id;
+/* Another one whenever a pool has come or gone, and never 0; pools_lock. */
+static u32 pools_generation = 1;
 /* Events of pools that are closed; pools_lock. */
 static u64 closed_totals[SEGPOOL_NR_COUNTERS];
 
@@ -28,6 +30,59 @@ void pools_for_each(void (*visit)(struct segpool_pool *pool, void *context), voi
 	list_for_each_entry(pool, &pools, node)
 		visit(pool, context);
 	mutex_unlock(&pools_lock);
+}
+
+/**
+ * pools_visit() - visit pools in the order of their numbers, until a visit has enough
+ * @from: the number of the first one.
+ * @generation: set to a number that is another one once a pool has come or gone.
+ * @visit: called for each, with pools_lock held; returns whether to go on.
+ * @context: handed on.
+ *
+ * Context: may sleep.
+ * Return: whether all were visited.
+ */
+bool pools_visit(u32 from, u32 *generation, bool (*visit)(struct segpool_pool *pool, void *context),
+		 void *context)
+{
+	struct segpool_pool *pool;
+	bool go_on = true;
+
+	mutex_lock(&pools_lock);
+	*generation = pools_generation;
+	list_for_each_entry(pool, &pools, node) {
+		if (pool->id < from)
+			continue;
+		go_on = visit(pool, context);
+		if (!go_on)
+			break;
+	}
+	mutex_unlock(&pools_lock);
+	return go_on;
+}
+
+/**
+ * pools_get() - the pool with this number
+ * @id: any number.
+ *
+ * Context: may sleep.
+ * Return: the pool, for pool_put(); NULL where there is none, or it is about to end.
+ */
+struct segpool_pool *pools_get(u32 id)
+{
+	struct segpool_pool *found = NULL;
+	struct segpool_pool *pool;
+
+	mutex_lock(&pools_lock);
+	list_for_each_entry(pool, &pools, node) {
+		if (pool->id != id)
+			continue;
+		if (pool_tryget(pool))
+			found = pool;
+		break;
+	}
+	mutex_unlock(&pools_lock);
+	return found;
 }
 
 static void totals_add(struct segpool_pool *pool, u64 totals[SEGPOOL_NR_COUNTERS])
@@ -80,6 +135,13 @@ u32 pools_created(void)
 	return READ_ONCE(last_id);
 }
 
+static void generation_next(void)
+{
+	lockdep_assert_held(&pools_lock);
+	if (!++pools_generation)
+		pools_generation = 1;
+}
+
 /* Gives the pool its number. */
 void pools_add(struct segpool_pool *pool)
 {
@@ -87,6 +149,7 @@ void pools_add(struct segpool_pool *pool)
 	pool->id = ++last_id;
 	list_add_tail(&pool->node, &pools);
 	WRITE_ONCE(nr_pools, nr_pools + 1);
+	generation_next();
 	mutex_unlock(&pools_lock);
 }
 
@@ -98,6 +161,7 @@ void pools_remove(struct segpool_pool *pool)
 	mutex_lock(&pools_lock);
 	list_del(&pool->node);
 	WRITE_ONCE(nr_pools, nr_pools - 1);
+	generation_next();
 	counters_read(pool, values);
 	for (i = 0; i < SEGPOOL_NR_COUNTERS; i++)
 		if (counter_is_event(i))

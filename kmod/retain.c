@@ -598,18 +598,19 @@ static void retain_age(struct work_struct *work)
 /* The retain limit, the age or the physical budget is another one. */
 void retain_limits_changed(struct segpool_pool *pool)
 {
-	bool ages;
-
 	/* The limits are what they are before we look. Pairs with kept_limits(). */
 	smp_mb();
 	retain_trim(pool, READ_ONCE(pool->retain_limit));
-	/* Under the lock: who begins a magazine, or arms the work, afterwards sees the new age. */
+	/*
+	 * Under the lock: who begins a magazine, or arms the work, afterwards sees the new age;
+	 * and who closes the pool meanwhile, which another process may be changing, finds the
+	 * work armed or keeps it from being.
+	 */
 	spin_lock(&pool->retain.lock);
-	ages = pool->retain_age && !pool->retain.closed &&
-	       owned_retained(account_read(&pool->account));
-	spin_unlock(&pool->retain.lock);
-	if (ages)
+	if (pool->retain_age && !pool->retain.closed &&
+	    owned_retained(account_read(&pool->account)))
 		mod_delayed_work(age_queue, &pool->retain.age_work, 0);
+	spin_unlock(&pool->retain.lock);
 }
 
 void retain_init(struct segpool_pool *pool)

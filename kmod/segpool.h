@@ -4,6 +4,8 @@
  *
  * Lock order, outermost first:
  *
+ *   cb_lock (rwsem)		inside the kernel: a request by netlink, for reading; or
+ *   cb_mutex (mutex)		inside the kernel: a dump by netlink
  *   setup_lock (mutex)		SETUP happens once
  *   limits_lock (mutex)	one change of a pool's limits at a time
  *   region fill (bit)		one POPULATE of a region at a time
@@ -16,6 +18,7 @@
  *   retain.lock (spinlock)	a pool's retained pages
  *   list_lru's lock		inside the kernel; the shrinker holds it while it
  *				tries (only tries) retain.lock
+ *   events_lock (spinlock)	pools with something to tell
  *
  * queue.lock and retain.lock are never held together. No lock is held across a
  * copy to or from user space, or in budget_wait(). Under the mmap lock
@@ -34,6 +37,7 @@
 #include <linux/refcount.h>
 #include <linux/rwsem.h>
 #include <linux/spinlock.h>
+#include <linux/uidgid.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
@@ -140,6 +144,37 @@ struct retain_leaving {
 	u32 nr_left;
 };
 
+/* The multicast groups of the netlink family. */
+enum events_group { EVENTS_MGMT, EVENTS_ALERT, EVENTS_STATS, NR_EVENTS_GROUPS };
+
+#define NR_REASONS (SEGPOOL_REASON_SYSTEM + 1)
+
+/**
+ * struct pool_events - what listeners are to be told of a pool, and were
+ * @node: in the list of pools with something to tell, or empty; events_lock.
+ * @due: DUE_ADDED, DUE_SUMMARY; atomic.
+ * @changes: of limits and mapping, not told yet.
+ * @signals: of pressure, not told yet.
+ * @refusals: not told yet, by reason.
+ * @signals_suppressed: those during the pressure that was told; the work item's.
+ * @pressure: it was told that there is; the work items'.
+ * @activity: sum of all events at the last summary; the second work item's.
+ * @windows: without a summary since the last one.
+ * @seq: of the last event in each group; the work item's, in the end who closes the pool's.
+ */
+struct pool_events {
+	struct list_head node;
+	unsigned long due;
+	atomic_t changes;
+	atomic_t signals;
+	atomic_t refusals[NR_REASONS];
+	u64 signals_suppressed;
+	bool pressure;
+	u64 activity;
+	atomic_t windows;
+	u64 seq[NR_EVENTS_GROUPS];
+};
+
 /**
  * struct segpool_pool - one open file
  * @inode: carries the address space of the pool's own mapping.
@@ -155,6 +190,7 @@ struct retain_leaving {
  * @class_size: their segment sizes.
  * @owner_pid: thread group that called SETUP, in the initial namespace.
  * @owner_comm: its name.
+ * @owner_uid: its effective user.
  * @base: address of the mapping; constant once @nr_regions is set.
  * @nr_regions: regions in the reservation; 0 before mmap(), published with
  *	release.
@@ -178,7 +214,9 @@ struct retain_leaving {
  * @last_shrink: jiffies when the system last took retained pages.
  * @shrunk: it ever did.
  * @events: counters, indexed by enum segpool_counter; only events are used.
- * @users: one for the file, one for each magazine and chunk that a shrinker has taken.
+ * @event: what listeners are told.
+ * @users: one for the file, one for each magazine and chunk that a shrinker has taken, and
+ *	for who asks or tells by netlink.
  * @unused: completed when @users is 0.
  * @debugfs: the pool's directory.
  * @node: in the list of pools; pools_lock.
@@ -198,6 +236,7 @@ struct segpool_pool {
 	u32 class_size[SEGPOOL_MAX_CLASSES];
 	pid_t owner_pid;
 	char owner_comm[TASK_COMM_LEN];
+	kuid_t owner_uid;
 
 	unsigned long base;
 	u32 nr_regions;
@@ -223,6 +262,7 @@ struct segpool_pool {
 	bool shrunk;
 
 	atomic64_t events[SEGPOOL_NR_COUNTERS];
+	struct pool_events event;
 
 	refcount_t users;
 	struct completion unused;
@@ -249,6 +289,7 @@ struct segpool_pool *pool_create(void);
 void pool_destroy(struct segpool_pool *pool);
 int pool_setup(struct segpool_pool *pool, struct segpool_setup *setup);
 int pool_set_limits(struct segpool_pool *pool, u32 flags, struct segpool_limits *limits);
+void pool_limits(const struct segpool_pool *pool, struct segpool_limits *limits);
 int pool_reserve(struct segpool_pool *pool, unsigned long base, u32 nr_regions);
 void pool_drain(struct segpool_pool *pool);
 static inline bool pool_is_ready(const struct segpool_pool *pool)
@@ -285,6 +326,9 @@ static inline void pool_put(struct segpool_pool *pool)
 void pools_add(struct segpool_pool *pool);
 void pools_remove(struct segpool_pool *pool);
 void pools_for_each(void (*visit)(struct segpool_pool *pool, void *context), void *context);
+struct segpool_pool *pools_get(u32 id);
+bool pools_visit(u32 from, u32 *generation, bool (*visit)(struct segpool_pool *pool, void *context),
+		 void *context);
 void pools_totals(u64 totals[SEGPOOL_NR_COUNTERS]);
 u64 pools_retained(void);
 u32 pools_count(void);
@@ -388,6 +432,19 @@ static inline void count_class(struct segpool_pool *pool, u32 class,
 {
 	atomic64_inc(&pool->queues[class].events[counter]);
 }
+
+/* netlink.c */
+int netlink_init(void);
+void netlink_exit(void);
+
+/* netlink_events.c */
+void events_pool_init(struct segpool_pool *pool);
+void events_pool_added(struct segpool_pool *pool);
+void events_pool_changed(struct segpool_pool *pool);
+void events_pool_gone(struct segpool_pool *pool);
+void events_pressure(struct segpool_pool *pool);
+void events_refusal(struct segpool_pool *pool, enum segpool_reason reason);
+void events_exit(void);
 
 /* debugfs.c */
 void debugfs_init(void);

@@ -144,6 +144,7 @@ void pressure_signal(struct segpool_pool *pool)
 	trace_segpool_pressure(pool->id, owned_physical(owned), owned_retained(owned),
 			       READ_ONCE(pool->account.budget));
 	wake_up_interruptible_poll(&pool->pressure_wait, EPOLLPRI);
+	events_pressure(pool);
 }
 
 /* After physical pages were added: has this crossed the watermark? */
