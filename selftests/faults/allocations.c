@@ -9,6 +9,7 @@
 #include "run.h"
 #include "case_access.h"
 #include "case_file.h"
+#include "case_netlink.h"
 #include "leak.h"
 #include "sweep.h"
 
@@ -20,6 +21,7 @@ static const struct table {
 	{ cases_file, ARRAY_SIZE(cases_file) },
 	{ cases_ioctl, ARRAY_SIZE(cases_ioctl) },
 	{ cases_access, ARRAY_SIZE(cases_access) },
+	{ cases_netlink, ARRAY_SIZE(cases_netlink) },
 };
 
 static const char *const mode_names[] = { "strict", "pinnable", "huge" };
