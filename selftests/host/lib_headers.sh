@@ -23,7 +23,7 @@ headers() {
 	local language=$1 compiler=$2 standard header
 	shift 2
 	for standard in "$@"; do
-		for header in linux/segpool.h segpool.h; do
+		for header in linux/segpool.h linux/segpool_netlink.h segpool.h; do
 			printf '#include <%s>\n#include <%s>\n' "$header" "$header" |
 				"$compiler" -x "$language" -std="$standard" "${warnings[@]}" \
 					"${includes[@]}" -fsyntax-only -

@@ -29,6 +29,7 @@ install_puts_down_everything() {
 	diff - <(cd "$installed" && find . ! -type d | sort) <<-EOF
 		./bin/segpool
 		./inc/linux/segpool.h
+		./inc/linux/segpool_netlink.h
 		./inc/segpool.h
 		./inc/segpool_pmr.hpp
 		./$lib/libsegpool.a
