@@ -24,6 +24,7 @@ help:
 		"make demo-host       the demo on this machine's kernel, with segpool.ko loaded" \
 		"make bench           counts the instructions of each operation in a guest" \
 		"make bench-native    compares segments with malloc libraries, on this machine" \
+		"make bench-replay    records redis and sqlite, and replays them on every backend" \
 		"make bench-host      times the same on this machine, in pools too if the module is loaded" \
 		"make mutants         breaks the module in one place at a time: do tests notice?" \
 		"make shell           a guest's shell, module loaded (KERNEL=6.12, MEM=4G, SMP=4)" \
@@ -77,6 +78,9 @@ bench-host:
 bench-native:
 	@selftests/bench/run-native
 
+bench-replay:
+	@selftests/bench/run-replay
+
 mutants:
 	@selftests/mutants/run
 
@@ -106,5 +110,5 @@ clean:
 distclean-cache: clean
 	rm -rf "$${SEGPOOL_CACHE:-$$HOME/.cache/segpool}"
 
-.PHONY: help all modules lib man selftests demo demo-host check check-debug soak coverage bench bench-host bench-native mutants shell lint \
+.PHONY: help all modules lib man selftests demo demo-host check check-debug soak coverage bench bench-host bench-native bench-replay mutants shell lint \
 	install uninstall clean distclean-cache

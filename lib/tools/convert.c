@@ -49,6 +49,11 @@ static uint64_t *size_of(const struct converter *to, uint32_t id)
 	return (uint64_t *)to->sizes.entries + id;
 }
 
+static uint32_t *unused_id(const struct converter *to, uint64_t index)
+{
+	return (uint32_t *)to->unused.entries + index;
+}
+
 static void give_up(struct converter *to, const char *what)
 {
 	if (!to->broken)
@@ -93,7 +98,7 @@ static uint32_t new_id(struct converter *to, uint64_t bytes)
 	uint32_t id;
 
 	if (to->nr_unused) {
-		id = ((uint32_t *)to->unused.entries)[--to->nr_unused];
+		id = *unused_id(to, --to->nr_unused);
 	} else if (to->nr_ids > HISTORY_MAX_ID) {
 		give_up(to, "the program had more than 2^24 allocations at a time");
 		return NO_ID;
@@ -114,7 +119,7 @@ static void end_id(struct converter *to, uint32_t id)
 	if (array_room(&to->unused, to->nr_unused + 1, sizeof(uint32_t)))
 		give_up(to, "there is not enough memory");
 	else
-		((uint32_t *)to->unused.entries)[to->nr_unused++] = id;
+		*unused_id(to, to->nr_unused++) = id;
 }
 
 static void place_block(struct converter *to, uint64_t address, uint32_t id)
@@ -411,11 +416,19 @@ static void convert_programs(struct converter *to, const char *directory, pid_t 
 	}
 }
 
+/* One line, whatever is in the arguments. */
 static void begin_output(struct converter *to, const char *program)
 {
+	int blank = 1;
+
 	gzputs(to->file, HISTORY_FIRST_LINE "\n# program: ");
-	for (; *program; program++)
-		gzputc(to->file, *program == '\n' ? ' ' : *program);
+	for (; *program; program++) {
+		if ((unsigned char)*program > ' ')
+			gzputc(to->file, *program);
+		else if (!blank)
+			gzputc(to->file, ' ');
+		blank = (unsigned char)*program <= ' ';
+	}
 	gzputs(to->file, "\n");
 }
 

@@ -86,6 +86,13 @@ static void *carve(uint32_t shift)
 	return space.base + offset;
 }
 
+static void **unused_entry(struct class *class, uint64_t index)
+{
+	void **entries = class->unused.entries;
+
+	return entries + index;
+}
+
 static void *take_shift(uint32_t shift)
 {
 	struct class *class = &space.classes[shift];
@@ -93,7 +100,7 @@ static void *take_shift(uint32_t shift)
 	if (!class->nr_unused)
 		return carve(shift);
 	space.reused++;
-	return ((void **)class->unused.entries)[--class->nr_unused];
+	return *unused_entry(class, --class->nr_unused);
 }
 
 static int over_budget(uint64_t old_bytes, uint64_t bytes)
@@ -128,7 +135,7 @@ static int give(void *block, uint64_t bytes)
 
 	if (array_room(&class->unused, class->nr_unused + 1, sizeof(void *)))
 		return -1;
-	((void **)class->unused.entries)[class->nr_unused++] = block;
+	*unused_entry(class, class->nr_unused++) = block;
 	space.live_bytes -= pages(bytes);
 	return madvise(block, pages(bytes), MADV_DONTNEED);
 }

@@ -122,7 +122,7 @@ static void refused(const char *text, const char *expected)
 	sentence = message();
 	check(strstr(sentence, expected));
 	if (!strstr(sentence, expected))
-		printf("# of \"%s\": %s", text, sentence);
+		printf("# of \"%s\": \"%s\"\n", text, sentence);
 }
 
 #define FIRST	HISTORY_FIRST_LINE "\n"

@@ -71,6 +71,8 @@ static int mappings(void)
 	munmap(first + 3 * PAGE, 7 * PAGE);
 	first = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	mmap(first + PAGE, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	/* What storage engines call decommitting. */
+	mmap(first + 2 * PAGE, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	munmap(first, 4 * PAGE);
 	return munmap(first, 100) == 0 && munmap(first + 1, PAGE) == 0;
 }

@@ -111,6 +111,13 @@ from_standard_input() {
 	holds '.history.file == "-" and .history.allocations == 11901'
 }
 
+# Whatever a program is called.
+names_in_json() {
+	printf 'segpool-trace 1\n# program: a "b" \\ \xff\x01 \xc3\xa4 \xed\xa0\x80\na 0 0 4096\n' >"$scratch/named"
+	replay --backend madvise "$scratch/named"
+	holds '.history.program == "a \"b\" \\ \ufffd\u0001 \u00e4 \ufffd\ufffd\ufffd"'
+}
+
 plot_is_drawn() {
 	local plot=$scratch/plot.svg
 	"$segpool" replay --settle 0 --compare user,malloc,madvise --plot "$plot" "$scratch/known" >"$scratch/table"
@@ -190,5 +197,5 @@ command_as_a_whole() {
 }
 
 tap_run every_place_does_it budgets_refuse rounds_repeat every_byte_or_a_word real_time kinds_and_resizes \
-	backends_are_what_was_asked_for from_standard_input plot_is_drawn table_is_readable sentences \
+	backends_are_what_was_asked_for from_standard_input names_in_json plot_is_drawn table_is_readable sentences \
 	command_as_a_whole

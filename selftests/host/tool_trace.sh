@@ -52,7 +52,7 @@ realloc_chains() {
 mappings() {
 	record mappings
 	events_are "m 0 40960" "r 0 36864" "r 0 110592" "r 0 28672" "f 0" \
-		"m 0 16384" "r 0 12288" "m 1 4096" "r 0 8192" "f 1" "f 0"
+		"m 0 16384" "r 0 12288" "m 1 4096" "r 0 8192" "r 0 4096" "f 1" "f 0"
 	replays
 }
 
@@ -100,6 +100,13 @@ exec_goes_on() {
 	record exec sizes
 	[[ $(events | head -n 4) == $'a 0 12345\nf 0\nt\na 0 4096' ]]
 	[[ $(events | grep -c '^f') -eq 7 ]]
+	replays
+}
+
+# A remark is one line.
+arguments_with_newlines() {
+	"$segpool" trace -o "$history" -- bash -c $':\n\n\texec "$0" "$1"' "$program" sizes 2>"$scratch/said"
+	[[ $(zcat "$history" | sed -n 2p) == "# program: bash -c : exec \"\$0\" \"\$1\" $program sizes" ]]
 	replays
 }
 
@@ -175,4 +182,4 @@ sentences() {
 }
 
 tap_run every_function_and_the_limit realloc_chains mappings threads_that_free_for_each_other \
-	threads_that_come_and_go children_apart exec_goes_on killed handlers_that_map no_room allocators sentences
+	threads_that_come_and_go children_apart exec_goes_on arguments_with_newlines killed handlers_that_map no_room allocators sentences
