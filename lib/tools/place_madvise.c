@@ -19,7 +19,7 @@
 #define LONGEST		(1ULL << 44)
 #define SHORTEST	(1ULL << 30)
 
-struct class {
+struct size_list {
 	struct array unused;	/* void * */
 	uint64_t nr_unused;
 };
@@ -33,7 +33,7 @@ static struct {
 	uint64_t live_bytes;	/* in whole pages */
 	uint64_t budget;
 	uint64_t fresh, reused;
-	struct class classes[MAX_SHIFT + 1];
+	struct size_list lists[MAX_SHIFT + 1];
 } space;
 
 static uint64_t pages(uint64_t bytes)
@@ -86,21 +86,21 @@ static void *carve(uint32_t shift)
 	return space.base + offset;
 }
 
-static void **unused_entry(struct class *class, uint64_t index)
+static void **unused_entry(struct size_list *list, uint64_t index)
 {
-	void **entries = class->unused.entries;
+	void **entries = list->unused.entries;
 
 	return entries + index;
 }
 
 static void *take_shift(uint32_t shift)
 {
-	struct class *class = &space.classes[shift];
+	struct size_list *list = &space.lists[shift];
 
-	if (!class->nr_unused)
+	if (!list->nr_unused)
 		return carve(shift);
 	space.reused++;
-	return *unused_entry(class, --class->nr_unused);
+	return *unused_entry(list, --list->nr_unused);
 }
 
 static int over_budget(uint64_t old_bytes, uint64_t bytes)
@@ -122,7 +122,7 @@ static void *take(char kind, uint64_t bytes, uint64_t alignment, enum place_reas
 	}
 	if (shift > MAX_SHIFT)
 		return NULL;
-	/* A larger one than @bytes because of its alignment goes to the class of its bytes. */
+	/* A larger one than @bytes because of its alignment goes to the list of its bytes. */
 	block = take_shift(shift);
 	if (block)
 		space.live_bytes += pages(bytes);
@@ -131,11 +131,11 @@ static void *take(char kind, uint64_t bytes, uint64_t alignment, enum place_reas
 
 static int give(void *block, uint64_t bytes)
 {
-	struct class *class = &space.classes[shift_for(bytes)];
+	struct size_list *list = &space.lists[shift_for(bytes)];
 
-	if (array_room(&class->unused, class->nr_unused + 1, sizeof(void *)))
+	if (array_room(&list->unused, list->nr_unused + 1, sizeof(void *)))
 		return -1;
-	*unused_entry(class, class->nr_unused++) = block;
+	*unused_entry(list, list->nr_unused++) = block;
 	space.live_bytes -= pages(bytes);
 	return madvise(block, pages(bytes), MADV_DONTNEED);
 }
@@ -177,7 +177,7 @@ static void close_madvise(void)
 {
 	munmap(space.base, space.length);
 	for (uint32_t shift = 0; shift <= MAX_SHIFT; shift++)
-		array_drop(&space.classes[shift].unused);
+		array_drop(&space.lists[shift].unused);
 }
 
 const struct place place_madvise = {
