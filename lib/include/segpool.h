@@ -81,11 +81,22 @@ enum segpool_backend_kind {
 #define SEGPOOL_CAN_BE_WATCHED		(1U << 8)
 #define SEGPOOL_CAN_ALL			((1U << 9) - 1)
 
+/*
+ * In options.flags, beside SEGPOOL_SET_*: wrong uses of segments are found, refused and reported, at
+ * the cost of speed and memory; for tests. A report says what was wrong and where, and where the segment was
+ * given and freed the last times. It goes to the function given to segpool_on_log(), or to stderr
+ * where there is none. Of each free segment every byte is 0xa5 until it is given again; somebody
+ * who wrote to it is found then. A region without a segment in use gives its pages to the system at once,
+ * so that a touch raises SIGBUS where the pool can stop touches; otherwise it is not found. What was not
+ * freed when the pool is closed is reported by where it was given. Do not discard parts of segments there.
+ */
+#define SEGPOOL_CHECKED		(1U << 31)
+
 /**
  * struct segpool_options - how to create a pool
  * @size: sizeof(struct segpool_options); set by segpool_options_init().
  * @flags: SEGPOOL_SET_*: members of @limits that are set; the others are
- *	ignored and get the module's defaults.
+ *	ignored and get the module's defaults. SEGPOOL_CHECKED.
  * @limits: budgets, retain limit and age, watermark.
  * @reservation: length of the address range, rounded up to whole regions; 0:
  *	sixteen times the virtual budget in force, as far as
@@ -647,12 +658,16 @@ int segpool_on_pressure(struct segpool *pool, segpool_pressure_fn pressure, void
  * @SEGPOOL_LOG_REUSE: a class has a region that was released before.
  * @SEGPOOL_LOG_PRESSURE: the program is about to be asked to free something.
  * @SEGPOOL_LOG_REFUSAL: a request was refused for want of memory.
+ * @SEGPOOL_LOG_WRONG_USE: of a checked pool: a wrong free or release, or a write to a free segment.
+ * @SEGPOOL_LOG_LEAK: of a checked pool that is being closed: segments that were not freed.
  */
 enum segpool_log_kind {
 	SEGPOOL_LOG_NEW_REGION = 0,
 	SEGPOOL_LOG_REUSE = 1,
 	SEGPOOL_LOG_PRESSURE = 2,
 	SEGPOOL_LOG_REFUSAL = 3,
+	SEGPOOL_LOG_WRONG_USE = 4,
+	SEGPOOL_LOG_LEAK = 5,
 };
 
 /**
@@ -660,8 +675,8 @@ enum segpool_log_kind {
  * @kind: enum segpool_log_kind; there may be more than are known here.
  * @class_index: the class, or SEGPOOL_ALL_CLASSES for what is larger than the largest.
  * @bytes: of the region, or of the segment that was asked for.
- * @address: the region, or NULL.
- * @text: the same in words; valid during the call.
+ * @address: the region, or what was used wrongly, or the first that was not freed, or NULL.
+ * @text: the same in words, of one line or more; valid during the call.
  */
 struct segpool_log {
 	uint32_t kind;
@@ -715,7 +730,8 @@ int segpool_on_log(struct segpool *pool, segpool_log_fn log, void *context);
 	X(REGIONS_REUSED, regions_reused, "released regions that were taken again, so far") \
 	X(REGIONS_RELEASED, regions_released, "regions that went home, so far") \
 	X(REGIONS_HOT, regions_hot, "regions that stay, without a segment in use") \
-	X(REFUSALS, refusals, "requests refused for want of memory, so far")
+	X(REFUSALS, refusals, "requests refused for want of memory, so far") \
+	X(WRITTEN_AFTER_FREE, written_after_free, "free ones written to: checked pools, in the sum only")
 
 #define SEGPOOL_SEGMENT_COUNTER_ENUM_(id, name, text)	SEGPOOL_S_##id,
 

@@ -35,6 +35,8 @@ struct segpool {
 	uint32_t region_shift;
 	/* The region size less 1. */
 	uint32_t region_mask;
+	/* SEGPOOL_CHECKED. */
+	bool is_checked;
 	/* How long a request for a segment may take. */
 	uint32_t wait_ms;
 	/* Functions of the program's, or NULL, and what it wants to be told with them. */

@@ -17,7 +17,7 @@ static int begin(struct segpool *pool, const struct segpool_backend *backend,
 {
 	memset(setup, 0, sizeof(*setup));
 	setup->size = sizeof(*setup);
-	setup->flags = options->flags;
+	setup->flags = options->flags & SEGPOOL_SET_ALL;
 	setup->limits = options->limits;
 	setup->region_size = options->region_size;
 	setup->mode = options->mode;
@@ -89,6 +89,7 @@ static int create(const struct segpool_options *options, bool device_is_named,
 	pool->nr_classes = setup.nr_classes;
 	memcpy(pool->classes, setup.classes, sizeof(pool->classes));
 	pool->wait_ms = options->wait_ms;
+	pool->is_checked = options->flags & SEGPOOL_CHECKED;
 	error = map(pool, options->reservation, setup.limits.virtual_budget);
 	if (error)
 		goto err_close;

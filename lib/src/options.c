@@ -51,9 +51,9 @@ static int check_limits(struct segpool_options *options)
 {
 	struct segpool_limits *limits = &options->limits;
 
-	if (options->flags & ~SEGPOOL_SET_ALL)
+	if (options->flags & ~(SEGPOOL_SET_ALL | SEGPOOL_CHECKED))
 		return segpool_record_fault(-EINVAL,
-			"options.flags has bits other than SEGPOOL_SET_*");
+			"options.flags has bits other than SEGPOOL_SET_* and SEGPOOL_CHECKED");
 	if (!(options->flags & SEGPOOL_SET_VIRTUAL))
 		limits->virtual_budget = 0;
 	else if (limits->virtual_budget > SEGPOOL_MAX_REGIONS * options->region_size)

@@ -173,6 +173,8 @@ struct segpool_heap {
  * @stale_frees: frees by the handle of what has been given again since.
  * @wrong_releases: releases of what nobody held.
  * @deferred: segments that are free but for somebody who holds them.
+ * @written_after_free: segments that were not as they had been left when they were freed.
+ * @checks: of a checked pool; otherwise NULL.
  * @large: numbers of pieces that are larger than the largest class, as in a heap's cache.
  */
 struct segpool_segments {
@@ -187,7 +189,8 @@ struct segpool_segments {
 	pthread_rwlock_t taking;
 	uint32_t moving;
 	uint64_t double_frees, foreign_frees;
-	uint64_t stale_frees, wrong_releases, deferred;
+	uint64_t stale_frees, wrong_releases, deferred, written_after_free;
+	struct segpool_checks *checks;
 	struct {
 		uint64_t allocs, frees, regions, asked;
 		uint64_t refusals, regions_new, regions_reused, regions_released;
@@ -252,7 +255,8 @@ int segpool_in_shortage(struct segpool_segments *segments, int (*attempt)(void *
 /* --- frees (segment_free.c) --- */
 
 int segpool_free_known(struct segpool_segments *segments, struct segpool_slab *slab,
-		       uint32_t number, uint32_t generation);
+		       uint32_t number, uint32_t generation, const void *site);
+int segpool_free_from(struct segpool *pool, void *segment, const void *site);
 
 /* --- whole regions (segment_large.c) --- */
 
@@ -273,7 +277,7 @@ int segpool_hold_at(struct segpool_segments *segments, const struct segpool_plac
 		    uint32_t wanted);
 int segpool_hold_refused(int error);
 int segpool_careful_free(struct segpool_segments *segments, struct segpool_slab *slab,
-			 uint32_t number, uint32_t generation);
+			 uint32_t number, uint32_t generation, const void *site);
 
 /* --- arithmetic --- */
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "record.h"
-#include "segment.h"
+#include "segment_check.h"
 #include "segment_inside.h"
 
 static void *fail(int error)
@@ -31,23 +31,14 @@ static void *no_bytes(void)
 	return fail(segpool_record_fault(-EINVAL, "a segment has at least 1 byte"));
 }
 
-/* In all cases. @size: of the segment, @asked: what the program asked for. */
-static void * __attribute__((__noinline__)) alloc_slowly(struct segpool *pool, size_t size,
-							 size_t asked)
+/* NULL, with the error in errno. */
+static void *take_slowly(struct segpool_heap *heap, size_t size, size_t asked)
 {
-	struct segpool_cache *cache;
-	struct segpool_heap *heap;
+	struct segpool_cache *cache =
+		(void *)((char *)heap + heap->cache_of[segpool_size_logarithm(size)]);
 	void *address;
 	int error;
 
-	if (!pool)
-		return no_pool();
-	if (!asked)
-		return no_bytes();
-	heap = segpool_heap_mine(pool);
-	if (!heap)
-		return no_heap();
-	cache = (void *)((char *)heap + heap->cache_of[segpool_size_logarithm(size)]);
 	if (cache == &heap->none) {
 		segpool_record_start(SEGPOOL_CALL_SEGMENT);
 		return segpool_large_alloc(heap->segments, size, asked);
@@ -60,14 +51,38 @@ static void * __attribute__((__noinline__)) alloc_slowly(struct segpool *pool, s
 	return address;
 }
 
+/*
+ * In all cases. @size: of the segment, @asked: what the program asked for, @site: where it called
+ * from.
+ */
+static void * __attribute__((__noinline__)) alloc_slowly(struct segpool *pool, size_t size,
+							 size_t asked, const void *site)
+{
+	struct segpool_heap *heap;
+	void *address;
+
+	if (!pool)
+		return no_pool();
+	if (!asked)
+		return no_bytes();
+	heap = segpool_heap_mine(pool);
+	if (!heap)
+		return no_heap();
+	address = take_slowly(heap, size, asked);
+	if (address && pool->is_checked)
+		segpool_check_given(heap->segments, address, site);
+	return address;
+}
+
 /* The ends of the quick ways where they end otherwise: outside in any case. */
 
 static void * __attribute__((__noinline__)) alloc_from_inside(struct segpool *pool, size_t size,
 							       size_t asked,
-							       struct segpool_heap *heap)
+							       struct segpool_heap *heap,
+							       const void *site)
 {
 	segpool_heap_exit(heap);
-	return alloc_slowly(pool, size, asked);
+	return alloc_slowly(pool, size, asked, site);
 }
 
 static void * __attribute__((__noinline__)) let_in_and_give(struct segpool_heap *heap,
@@ -77,18 +92,22 @@ static void * __attribute__((__noinline__)) let_in_and_give(struct segpool_heap 
 	return segment;
 }
 
-/* Nothing here calls a function and comes back: so nothing has to be saved. */
-static inline void *alloc(struct segpool *pool, size_t size, size_t asked)
+/*
+ * Nothing here calls a function and comes back: so nothing has to be saved. It is part of the function
+ * that the program called: only where it ends otherwise does it ask where from.
+ */
+static inline void * __attribute__((__always_inline__)) alloc(struct segpool *pool, size_t size,
+							       size_t asked)
 {
 	struct segpool_heap *heap = segpool_last_heap.heap;
 	struct segpool_cache *cache;
 	void *address;
 
 	if (segpool_rarely(!pool || segpool_last_heap.serial != pool->serial))
-		return alloc_slowly(pool, size, asked);
+		return alloc_slowly(pool, size, asked, __builtin_return_address(0));
 	cache = (void *)((char *)heap + heap->cache_of[segpool_size_logarithm(size)]);
 	if (segpool_rarely(!segpool_heap_try_enter(heap) || cache->top == cache->slots))
-		return alloc_from_inside(pool, size, asked, heap);
+		return alloc_from_inside(pool, size, asked, heap, __builtin_return_address(0));
 	address = segpool_hand_out(cache, asked);
 	return segpool_rarely(!segpool_heap_try_exit(heap)) ? let_in_and_give(heap, address) :
 							      address;
@@ -108,7 +127,7 @@ void *segpool_calloc(struct segpool *pool, size_t count, size_t bytes)
 		segpool_record_start(SEGPOOL_CALL_SEGMENT);
 		return fail(segpool_record_fault(-EINVAL, "no memory is that large: count times bytes overflows"));
 	}
-	address = segpool_alloc(pool, all);
+	address = alloc(pool, all, all);
 	if (address)
 		memset(address, 0, all);
 	return address;
@@ -176,7 +195,7 @@ void *segpool_realloc(struct segpool *pool, void *segment, size_t bytes)
 	if (!pool)
 		return no_pool();
 	if (!segment)
-		return segpool_alloc(pool, bytes);
+		return alloc(pool, bytes, bytes);
 	if (!bytes)
 		return no_bytes();
 	size = size_of(pool, segment);
@@ -186,11 +205,11 @@ void *segpool_realloc(struct segpool *pool, void *segment, size_t bytes)
 	}
 	if (size_for(pool, bytes) == size)
 		return segment;
-	moved = segpool_alloc(pool, bytes);
+	moved = alloc(pool, bytes, bytes);
 	if (!moved)
 		return NULL;
 	memcpy(moved, segment, bytes < size ? bytes : size);
-	segpool_free(pool, segment);
+	segpool_free_from(pool, segment, __builtin_return_address(0));
 	return moved;
 }
 
@@ -201,7 +220,7 @@ int segpool_alloc_batch(struct segpool *pool, size_t bytes, void **segments, uin
 	uint32_t done;
 
 	for (done = 0; done < count; done++) {
-		segments[done] = segpool_alloc(pool, bytes);
+		segments[done] = alloc(pool, bytes, bytes);
 		if (!segments[done])
 			break;
 	}
@@ -214,7 +233,7 @@ int segpool_free_batch(struct segpool *pool, void *const *segments, uint32_t cou
 	uint32_t i;
 
 	for (i = 0; i < count; i++) {
-		error = segpool_free(pool, segments[i]);
+		error = segpool_free_from(pool, segments[i], __builtin_return_address(0));
 		if (!first_error)
 			first_error = error;
 	}

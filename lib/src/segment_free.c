@@ -3,12 +3,16 @@
 #include <errno.h>
 
 #include "record.h"
-#include "segment.h"
+#include "segment_check.h"
 #include "segment_inside.h"
 
-static int wrong_free(struct segpool_segments *segments, int error)
+static int wrong_free(struct segpool_segments *segments, const void *address, int error,
+		      const void *site)
 {
 	segpool_record_start(SEGPOOL_CALL_SEGMENT);
+	if (segments->checks)
+		segpool_check_wrong(segments, address,
+				    error == -EALREADY ? "double free" : "free of no segment", site);
 	__atomic_add_fetch(error == -EALREADY ? &segments->double_frees : &segments->foreign_frees,
 			   1, __ATOMIC_RELAXED);
 	if (error == -EALREADY)
@@ -56,7 +60,7 @@ static int free_own(struct segpool_heap *heap, struct segpool_slab *slab, void *
  * already.
  */
 int segpool_free_known(struct segpool_segments *segments, struct segpool_slab *slab,
-		       uint32_t number, uint32_t generation)
+		       uint32_t number, uint32_t generation, const void *site)
 {
 	struct segpool_segment *segment =
 		segpool_segment_at(segments, segpool_slab_index(segments, slab), number);
@@ -79,13 +83,13 @@ int segpool_free_known(struct segpool_segments *segments, struct segpool_slab *s
 		segpool_heap_exit(heap);
 	}
 	if (segpool_read(&slab->careful) || __atomic_load_n(&slab->large, __ATOMIC_ACQUIRE))
-		return segpool_careful_free(segments, slab, number, generation);
+		return segpool_careful_free(segments, slab, number, generation, site);
 	return segpool_remote_free(segments, slab, number, generation);
 }
 
 /* In a region that no heap has: a large piece, what was a segment once, or nothing of ours. */
 static int free_in_nobodys(struct segpool_segments *segments, struct segpool_slab *slab,
-			   uint64_t inner)
+			   uint64_t inner, const void *site)
 {
 	struct segpool_segment *segment;
 	uint32_t generation;
@@ -97,7 +101,7 @@ static int free_in_nobodys(struct segpool_segments *segments, struct segpool_sla
 	generation = __atomic_load_n(&segment->generation, __ATOMIC_ACQUIRE);
 	/* As long as it has this generation it is that piece. */
 	if (!inner && generation & 1 && __atomic_load_n(&slab->large, __ATOMIC_ACQUIRE))
-		return segpool_careful_free(segments, slab, 0, generation);
+		return segpool_careful_free(segments, slab, 0, generation, site);
 	return generation ? -EALREADY : -EINVAL;
 }
 
@@ -108,7 +112,7 @@ static int free_in_nobodys(struct segpool_segments *segments, struct segpool_sla
  * shape was written before.
  */
 static int free_noted(struct segpool_segments *segments, struct segpool_slab *slab,
-		      uint64_t inner)
+		      uint64_t inner, const void *site)
 {
 	uint8_t shift = segpool_read(&slab->shift);
 	uint32_t number = (uint32_t)(inner >> shift), generation;
@@ -121,12 +125,13 @@ static int free_noted(struct segpool_segments *segments, struct segpool_slab *sl
 	if (!(generation & 1) || segpool_read(&slab->shift) != shift || !segpool_read(&slab->owner))
 		return -EALREADY;
 	if (segpool_read(&slab->careful))
-		return segpool_careful_free(segments, slab, number, generation);
+		return segpool_careful_free(segments, slab, number, generation, site);
 	return segpool_remote_free(segments, slab, number, generation);
 }
 
 /* Not to be decided by the calling thread's heap alone. */
-static int __attribute__((__noinline__)) free_other(struct segpool *pool, const void *address)
+static int __attribute__((__noinline__)) free_other(struct segpool *pool, const void *address,
+							const void *site)
 {
 	uint64_t offset = (uint64_t)((uintptr_t)address - (uintptr_t)pool->base);
 	uint64_t inner = offset & pool->region_mask;
@@ -142,15 +147,16 @@ static int __attribute__((__noinline__)) free_other(struct segpool *pool, const 
 	if (offset < pool->reservation) {
 		slab = &pool->slabs[offset >> pool->region_shift];
 		if (__atomic_load_n(&slab->owner, __ATOMIC_ACQUIRE))
-			error = free_noted(segments, slab, inner);
+			error = free_noted(segments, slab, inner, site);
 		else
-			error = free_in_nobodys(segments, slab, inner);
+			error = free_in_nobodys(segments, slab, inner, site);
 	}
-	return error ? wrong_free(segments, error) : 0;
+	return error ? wrong_free(segments, address, error, site) : 0;
 }
 
 /* In all cases. */
-static int __attribute__((__noinline__)) free_slowly(struct segpool *pool, void *address)
+static int __attribute__((__noinline__)) free_slowly(struct segpool *pool, void *address,
+							 const void *site)
 {
 	struct segpool_leaving leaving = SEGPOOL_NOBODY_LEAVES;
 	struct segpool_heap *heap;
@@ -165,18 +171,18 @@ static int __attribute__((__noinline__)) free_slowly(struct segpool *pool, void 
 	heap = segpool_heap_if_mine(pool);
 	offset = (uint64_t)((uintptr_t)address - (uintptr_t)pool->base);
 	if (!heap || offset >= pool->reservation)
-		return free_other(pool, address);
+		return free_other(pool, address, site);
 	slab = &pool->slabs[offset >> pool->region_shift];
 	segpool_heap_enter(heap);
 	/* Inside, it cannot be given to another heap, and nobody begins to be careful. */
 	if (segpool_read(&slab->owner) != heap || slab->careful) {
 		segpool_heap_exit(heap);
-		return free_other(pool, address);
+		return free_other(pool, address, site);
 	}
 	error = free_own(heap, slab, address, (uint32_t)offset & pool->region_mask, &leaving);
 	segpool_heap_exit(heap);
 	segpool_leave(heap->segments, &leaving);
-	return error ? wrong_free(heap->segments, error) : 0;
+	return error ? wrong_free(heap->segments, address, error, site) : 0;
 }
 
 /* The program has it, and nobody else has done anything with it. */
@@ -192,10 +198,11 @@ static int __attribute__((__noinline__)) let_in(struct segpool_heap *heap)
 }
 
 static int __attribute__((__noinline__)) free_from_inside(struct segpool *pool, void *segment,
-							  struct segpool_heap *heap)
+							      struct segpool_heap *heap,
+							      const void *site)
 {
 	segpool_heap_exit(heap);
-	return free_slowly(pool, segment);
+	return free_slowly(pool, segment, site);
 }
 
 /*
@@ -212,20 +219,27 @@ int segpool_free(struct segpool *pool, void *segment)
 	uint32_t inner;
 
 	if (segpool_rarely(!pool || segpool_last_heap.serial != pool->serial))
-		return free_slowly(pool, segment);
+		return free_slowly(pool, segment, __builtin_return_address(0));
 	offset = (uint64_t)((uintptr_t)segment - (uintptr_t)pool->base);
 	if (segpool_rarely(offset >= pool->reservation))
-		return free_slowly(pool, segment);
+		return free_slowly(pool, segment, __builtin_return_address(0));
 	slab = &pool->slabs[offset >> pool->region_shift];
 	if (segpool_rarely(!segpool_heap_try_enter(heap) || segpool_read(&slab->owner) != heap))
-		return free_from_inside(pool, segment, heap);
+		return free_from_inside(pool, segment, heap, __builtin_return_address(0));
 	cache = (void *)((char *)heap + slab->cache);
 	inner = (uint32_t)offset & pool->region_mask;
 	noted = slab->segments + (inner >> slab->shift);
 	if (segpool_rarely(inner & cache->unaligned || !may_be_taken_back(noted) ||
 			   cache->top == cache->end || slab->live == slab->last))
-		return free_from_inside(pool, segment, heap);
+		return free_from_inside(pool, segment, heap, __builtin_return_address(0));
 	take_back(cache, slab, noted, segment);
 	return segpool_rarely(!segpool_heap_try_exit(heap)) ? let_in(heap) : 0;
 }
 
+
+/* For the program, which called from @site. */
+int segpool_free_from(struct segpool *pool, void *segment, const void *site)
+{
+	return pool && pool->is_checked ? free_slowly(pool, segment, site) :
+					  segpool_free(pool, segment);
+}

@@ -248,7 +248,8 @@ struct segpool_heap *segpool_heap_if_mine(const struct segpool *pool)
 {
 	struct segpool_heap *heap = find_heap(pool->serial);
 
-	if (heap) {
+	/* In a checked pool nobody takes the quick ways. */
+	if (heap && !pool->is_checked) {
 		segpool_last_heap.serial = pool->serial;
 		segpool_last_heap.heap = heap;
 	}

@@ -14,7 +14,7 @@
 #include <errno.h>
 
 #include "record.h"
-#include "segment.h"
+#include "segment_check.h"
 #include "segment_inside.h"
 #include "syscall.h"
 
@@ -40,6 +40,8 @@ static void tear_down(struct segpool_segments *segments, struct segpool_slab *sl
 	struct segpool_leaving leaving = SEGPOOL_NOBODY_LEAVES;
 	struct segpool_heap *heap;
 
+	if (segments->checks)
+		segpool_check_poison(segments, slab, number);
 	if (slab->large) {
 		segpool_large_end(segments, slab);
 		return;
@@ -85,7 +87,7 @@ static int win(struct segpool_segment *segment, uint32_t generation, uint32_t *s
 
 /* By any thread. 0: it is free, or will be when the last who holds it lets it go; or -EALREADY. */
 int segpool_careful_free(struct segpool_segments *segments, struct segpool_slab *slab,
-			 uint32_t number, uint32_t generation)
+			 uint32_t number, uint32_t generation, const void *site)
 {
 	struct segpool_segment *segment = segment_of(segments, slab, number);
 	uint32_t seen;
@@ -97,11 +99,15 @@ int segpool_careful_free(struct segpool_segments *segments, struct segpool_slab 
 		__atomic_add_fetch(&segments->double_frees, 1, __ATOMIC_RELAXED);
 	} else if (seen) {
 		__atomic_add_fetch(&segments->deferred, 1, __ATOMIC_RELAXED);
+		if (segments->checks)
+			segpool_check_note(segments, slab, number, SEGPOOL_WAS_FREED, site);
 	} else if (__atomic_load_n(&segment->generation, __ATOMIC_ACQUIRE) != generation) {
 		/* It was freed, and may have been given again, in the last moment. */
 		segpool_nobody_is_at(segment);
 		return -EALREADY;
 	} else {
+		if (segments->checks)
+			segpool_check_note(segments, slab, number, SEGPOOL_WAS_FREED, site);
 		tear_down(segments, slab, number);
 	}
 	return 0;
@@ -276,5 +282,8 @@ int segpool_release(struct segpool *pool, const void *segment)
 	if (error == -EINVAL)
 		return error;
 	__atomic_add_fetch(&segments->wrong_releases, 1, __ATOMIC_RELAXED);
+	if (segments->checks)
+		segpool_check_wrong(segments, segment, "release too many",
+				    __builtin_return_address(0));
 	return segpool_record_fault(-EALREADY, "nobody holds the segment: this is one release too many");
 }

@@ -123,6 +123,7 @@ void segpool_large_end(struct segpool_segments *segments, struct segpool_slab *s
 		for (n = 0; n < AT_A_TIME && done < nr; n++, done++)
 			entries[n] = (struct segpool_free_entry){
 				.handle = segpool_slab_handle(segments->pool, &slab[done]) };
-		segpool_region_free_batch(segments->pool, entries, n, SEGPOOL_LAZY);
+		segpool_region_free_batch(segments->pool, entries, n,
+					  segments->checks ? SEGPOOL_NOW : SEGPOOL_LAZY);
 	}
 }

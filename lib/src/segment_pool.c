@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "record.h"
-#include "segment.h"
+#include "segment_check.h"
 #include "syscall.h"
 
 /* Two threads may come for the first segment at the same time. */
@@ -85,6 +85,13 @@ err_slabs:
 	return error;
 }
 
+static void unreserve(const struct segpool_segments *segments)
+{
+	segpool_sys_unmap(segments->bitmaps, bitmap_bytes(segments));
+	segpool_sys_unmap(segments->metadata, metadata_bytes(segments));
+	segpool_sys_unmap(segments->pool->slabs, slab_bytes(segments));
+}
+
 /* Who is short is not kept waiting by those who are not yet. */
 static void init_taking(pthread_rwlock_t *taking)
 {
@@ -109,6 +116,14 @@ static struct segpool_segments *make(struct segpool *pool)
 	if (reserve(pool, segments)) {
 		free(segments);
 		return NULL;
+	}
+	if (pool->is_checked) {
+		segments->checks = segpool_checks_new(segments);
+		if (!segments->checks) {
+			unreserve(segments);
+			free(segments);
+			return NULL;
+		}
 	}
 	pthread_mutex_init(&segments->lock, NULL);
 	init_taking(&segments->taking);
@@ -143,10 +158,10 @@ void segpool_segments_end(struct segpool *pool)
 
 	if (!segments)
 		return;
+	if (segments->checks)
+		segpool_checks_end(segments);
 	segpool_heaps_forget(pool);
-	segpool_sys_unmap(segments->bitmaps, bitmap_bytes(segments));
-	segpool_sys_unmap(segments->metadata, metadata_bytes(segments));
-	segpool_sys_unmap(pool->slabs, slab_bytes(segments));
+	unreserve(segments);
 	pthread_rwlock_destroy(&segments->taking);
 	pthread_mutex_destroy(&segments->lock);
 	free(segments);

@@ -11,7 +11,7 @@
 #include <errno.h>
 
 #include "record.h"
-#include "segment.h"
+#include "segment_check.h"
 #include "segment_inside.h"
 
 /* A handle that has been looked up. */
@@ -134,8 +134,15 @@ segpool_ref_t segpool_ref(struct segpool *pool, const void *segment)
 		<< named.segments->place_bits | place) << 1 | 1;
 }
 
+static void *address_of(const struct segpool *pool, const struct named *named)
+{
+	return segpool_slab_address(pool, segpool_slab_index(named->segments, named->place.slab)) +
+	       ((uint64_t)named->place.number << named->place.shift);
+}
+
 int segpool_ref_free(struct segpool *pool, segpool_ref_t ref)
 {
+	const void *site = __builtin_return_address(0);
 	struct named named;
 	int error;
 
@@ -143,7 +150,7 @@ int segpool_ref_free(struct segpool *pool, segpool_ref_t ref)
 		return segpool_record_start_on(pool, SEGPOOL_CALL_SEGMENT);
 	error = look_up(pool, ref, &named);
 	if (!error && segpool_free_known(named.segments, named.place.slab, named.place.number,
-					 named.generation)) {
+					 named.generation, site)) {
 		/* Somebody was faster. */
 		error = judge(ref, &named);
 		if (!error)
@@ -151,17 +158,16 @@ int segpool_ref_free(struct segpool *pool, segpool_ref_t ref)
 	}
 	if (!error)
 		return 0;
+	if (error != -EINVAL && named.segments->checks) {
+		named.place.shift = segpool_read(&named.place.slab->shift);
+		segpool_check_wrong(named.segments, address_of(pool, &named),
+				    error == -ESTALE ? "free by a stale handle" : "double free", site);
+	}
 	if (error != -EINVAL)
 		__atomic_add_fetch(error == -ESTALE ? &named.segments->stale_frees :
 						      &named.segments->double_frees,
 				   1, __ATOMIC_RELAXED);
 	return refuse(error);
-}
-
-static void *address_of(const struct segpool *pool, const struct named *named)
-{
-	return segpool_slab_address(pool, segpool_slab_index(named->segments, named->place.slab)) +
-	       ((uint64_t)named->place.number << named->place.shift);
 }
 
 void *segpool_ref_hold(struct segpool *pool, segpool_ref_t ref)

@@ -138,7 +138,7 @@ int segpool_remote_free(struct segpool_segments *segments, struct segpool_slab *
 	int error = mark(segments, segment_of(segments, slab, number), generation, &link);
 
 	if (error == -EAGAIN)
-		return segpool_careful_free(segments, slab, number, generation);
+		return segpool_careful_free(segments, slab, number, generation, NULL);
 	if (!error && link)
 		segpool_remote_put(segments, slab, number);
 	return error;

@@ -62,6 +62,8 @@ void segpool_slab_adopt(struct segpool_heap *heap, const struct segpool_region *
 
 	slab->segments = segpool_segment_at(segments, index, 0);
 	slab->class_index = (uint8_t)class_index;
+	if (segments->checks)
+		__atomic_store_n(&slab->careful, true, __ATOMIC_RELEASE);
 	slab->cache = cache_of(heap, slab->careful ? &heap->none : &heap->caches[class_index]);
 	slab->shift = segments->shift_of[class_index];
 	nr = 1U << (segments->pool->region_shift - slab->shift);
@@ -237,7 +239,10 @@ void segpool_heap_empty(struct segpool_heap *heap, struct segpool_leaving *leavi
 	}
 }
 
-/* Outside: they go home, with their pages, which stay for whoever needs some next. */
+/*
+ * Outside: they go home, with their pages, which stay for whoever needs some next; in a checked pool
+ * without, so that who touches them still is stopped where the pool can do that.
+ */
 void segpool_leave(struct segpool_segments *segments, struct segpool_leaving *leaving)
 {
 	uint32_t index = leaving->first, next;
@@ -247,7 +252,7 @@ void segpool_leave(struct segpool_segments *segments, struct segpool_leaving *le
 		next = segments->pool->slabs[index].next;
 		segpool_region_free(segments->pool,
 				    segpool_slab_handle(segments->pool, &segments->pool->slabs[index]),
-				    SEGPOOL_LAZY);
+				    segments->checks ? SEGPOOL_NOW : SEGPOOL_LAZY);
 		/* Release: who sees that it has arrived finds it in the pool. */
 		__atomic_sub_fetch(&segments->moving, 1, __ATOMIC_RELEASE);
 	}

@@ -61,6 +61,7 @@ static void add_large(const struct segpool_segments *segments, uint64_t *values)
 	values[SEGPOOL_S_DOUBLE_FREES] = segpool_read(&segments->double_frees);
 	values[SEGPOOL_S_FOREIGN_FREES] = segpool_read(&segments->foreign_frees);
 	values[SEGPOOL_S_WRONG_RELEASES] = segpool_read(&segments->wrong_releases);
+	values[SEGPOOL_S_WRITTEN_AFTER_FREE] = segpool_read(&segments->written_after_free);
 	values[SEGPOOL_S_STALE_FREES] = segpool_read(&segments->stale_frees);
 	values[SEGPOOL_S_DEFERRED] = segpool_read(&segments->deferred);
 }

@@ -181,6 +181,11 @@ void segpool_sys_nap(void)
 	segpool_sys_pause(50);
 }
 
+pid_t segpool_sys_thread(void)
+{
+	return (pid_t)syscall(SYS_gettid);
+}
+
 uint64_t segpool_sys_now_us(void)
 {
 	struct timespec now;

@@ -68,6 +68,9 @@ void segpool_sys_yield(void);
 /* Sleeps for so many microseconds, less than a second; likewise. */
 void segpool_sys_pause(uint64_t us);
 
+/* The calling thread's number. */
+pid_t segpool_sys_thread(void);
+
 /* Microseconds since some moment. */
 uint64_t segpool_sys_now_us(void);
 

@@ -111,6 +111,11 @@ void segpool_sys_pause(uint64_t us)
 	(void)us;
 }
 
+pid_t segpool_sys_thread(void)
+{
+	return 1;
+}
+
 uint64_t segpool_sys_now_us(void)
 {
 	return 0;
