@@ -15,9 +15,11 @@
 #include "testing_memory.h"
 #include "testing_harness.h"
 
-#define THREADS		6
+#define MOST_THREADS	64
 #define LIVES		3
+/* More by the environment: SEGPOOL_STORM_ROUNDS, SEGPOOL_STORM_THREADS. */
 #define ROUNDS		2500
+#define THREADS		6
 #define PLACES		96
 #define LARGEST		(32 * SP_KIB)
 
@@ -28,12 +30,13 @@ struct place {
 
 struct storm {
 	struct segpool *pool;
+	unsigned int threads, rounds;
 	struct place places[PLACES];
 	/* Who has each 4 KiB of the reservation: 0: nobody. */
 	_Atomic uint32_t *owners;
 	pthread_barrier_t start;
 	_Atomic int running;
-	_Atomic unsigned long bad, refused, allocs, wrong;
+	_Atomic unsigned long bad, refused, allocs, wrong, operations;
 	char first[160];
 };
 
@@ -158,7 +161,7 @@ static void *work(void *argument)
 	unsigned int i;
 
 	pthread_barrier_wait(&worker->storm->start);
-	for (i = 0; i < ROUNDS; i++) {
+	for (i = 0; i < worker->storm->rounds; i++) {
 		switch (sp_random(&worker->random) % 16) {
 		case 0:
 			free_wrongly(worker);
@@ -175,6 +178,7 @@ static void *work(void *argument)
 			take(worker);
 		}
 	}
+	worker->storm->operations += i;
 	return NULL;
 }
 
@@ -210,9 +214,21 @@ static void *trim(void *argument)
 	return NULL;
 }
 
+static unsigned int from_environment(const char *name, unsigned int otherwise)
+{
+	const char *value = getenv(name);
+
+	return value ? strtoul(value, NULL, 10) : otherwise;
+}
+
 static int begin(struct storm *storm, uint64_t physical)
 {
 	struct segpool_options options;
+
+	storm->rounds = from_environment("SEGPOOL_STORM_ROUNDS", ROUNDS);
+	storm->threads = from_environment("SEGPOOL_STORM_THREADS", THREADS);
+	if (!storm->threads || storm->threads > MOST_THREADS)
+		return -EINVAL;
 
 	small_options(&options);
 	options.nr_classes = 4;
@@ -223,26 +239,26 @@ static int begin(struct storm *storm, uint64_t physical)
 	options.limits.virtual_budget = 64 * REGION;
 	options.limits.physical_budget = physical;
 	storm->owners = calloc(16 * 64 * REGION / SP_PAGE, sizeof(*storm->owners));
-	storm->running = THREADS;
-	pthread_barrier_init(&storm->start, NULL, THREADS);
+	storm->running = storm->threads;
+	pthread_barrier_init(&storm->start, NULL, storm->threads);
 	return storm->owners ? segpool_open(&options, &storm->pool) : -ENOMEM;
 }
 
 static void rage(struct storm *storm)
 {
-	struct worker workers[THREADS];
-	pthread_t threads[THREADS], trimmer;
+	struct worker workers[MOST_THREADS];
+	pthread_t threads[MOST_THREADS], trimmer;
 	uintptr_t left;
-	int i;
+	unsigned int i;
 
-	for (i = 0; i < THREADS; i++) {
+	for (i = 0; i < storm->threads; i++) {
 		workers[i] = (struct worker){ .storm = storm, .random = i + 1, .number = i + 1 };
 		if (pthread_create(&threads[i], NULL, live, &workers[i]))
 			abort();
 	}
 	if (pthread_create(&trimmer, NULL, trim, storm))
 		abort();
-	for (i = 0; i < THREADS; i++)
+	for (i = 0; i < storm->threads; i++)
 		pthread_join(threads[i], NULL);
 	pthread_join(trimmer, NULL);
 	for (i = 0; i < PLACES; i++) {
@@ -263,6 +279,7 @@ static void end(struct storm *storm)
 	do {										\
 		EXPECT_EQ(0, (storm).bad)						\
 			TH_LOG("%lu times, first %s", (storm).bad, (storm).first);	\
+		EXPECT_EQ((storm).threads * LIVES * (storm).rounds, (storm).operations); \
 		EXPECT_EQ(0, all((storm).pool, SEGPOOL_S_LIVE));			\
 		EXPECT_EQ(0, all((storm).pool, SEGPOOL_S_ASKED_BYTES));			\
 		EXPECT_EQ(0, all((storm).pool, SEGPOOL_S_DOUBLE_FREES));		\
@@ -310,7 +327,7 @@ static void *take_and_give_one(void *argument)
 	unsigned int i;
 
 	pthread_barrier_wait(&storm->start);
-	for (i = 0; i < ROUNDS; i++) {
+	for (i = 0; i < storm->rounds; i++) {
 		segment = segpool_alloc(storm->pool, some_size(worker) % LARGEST + 1);
 		if (!segment)
 			complain(storm, "refused", errno);
@@ -324,21 +341,23 @@ static void *take_and_give_one(void *argument)
 /* A region for each, of whatever class it was last: nobody is ever refused. */
 TEST(room_for_all)
 {
-	struct segpool_limits limits = { .virtual_budget = THREADS * REGION };
-	struct worker workers[THREADS];
+	struct segpool_limits limits;
+	struct worker workers[MOST_THREADS];
 	struct storm storm = { 0 };
 	pthread_t trimmer;
-	int i;
+	unsigned int i;
 
-	ASSERT_EQ(0, begin(&storm, THREADS * REGION));
-	ASSERT_EQ(0, segpool_set_budget(storm.pool, SEGPOOL_SET_VIRTUAL, &limits));
-	for (i = 0; i < THREADS; i++) {
+	ASSERT_EQ(0, begin(&storm, 64 * REGION));
+	limits.virtual_budget = limits.physical_budget = storm.threads * REGION;
+	ASSERT_EQ(0, segpool_set_budget(storm.pool, SEGPOOL_SET_PHYSICAL | SEGPOOL_SET_VIRTUAL,
+					&limits));
+	for (i = 0; i < storm.threads; i++) {
 		workers[i] = (struct worker){ .storm = &storm, .random = i + 1, .number = i + 1 };
 		ASSERT_EQ(0, pthread_create(&workers[i].thread, NULL, take_and_give_one,
 					    &workers[i]));
 	}
 	ASSERT_EQ(0, pthread_create(&trimmer, NULL, trim, &storm));
-	for (i = 0; i < THREADS; i++)
+	for (i = 0; i < storm.threads; i++)
 		ASSERT_EQ(0, pthread_join(workers[i].thread, NULL));
 	ASSERT_EQ(0, pthread_join(trimmer, NULL));
 	EXPECT_EQ(0, storm.bad)
