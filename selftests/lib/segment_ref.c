@@ -209,7 +209,27 @@ TEST_F(ref, wrong)
 	EXPECT_EQ(0, segpool_ref_free(pool, ref));
 }
 
-/* In the longest reservation with the most segments there are bits enough for both. */
+/* Each place of a reservation has a handle, the last one, too. */
+TEST(ref_of_every_place)
+{
+	struct segpool_options options;
+	static void *held[REGIONS * REGION / SP_PAGE];
+	struct segpool *pool;
+	unsigned int i, wrong = 0;
+
+	small_options(&options);
+	options.reservation = REGIONS * REGION;
+	ASSERT_EQ(0, segpool_open(&options, &pool));
+	ASSERT_EQ(256, segpool_alloc_batch(pool, SP_PAGE, held, 256));
+	for (i = 0; i < 256; i++)
+		wrong += segpool_ref_address(pool, segpool_ref(pool, held[i])) != held[i];
+	for (i = 0; i < 256; i++)
+		wrong += segpool_ref_free(pool, segpool_ref(pool, held[i])) != 0;
+	EXPECT_EQ(0, wrong);
+	segpool_close(pool);
+}
+
+/* In a long reservation there are bits enough for both. */
 TEST(ref_in_a_large_pool)
 {
 	struct segpool_options options;
