@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
  * A buffer pool: pages of a file in segments, with memory for a quarter of them. A page that is not there
- * is read into a segment. Where there is no room for one, the hand of a clock goes round and gives up the
- * first page that was not used since it last came by.
+ * is read into a segment. Where there is no room for one, the library asks for some: then the hand of a clock
+ * goes round, and the first page that was not used since it last came by is given up. Who still looks at that
+ * one holds it, so that it stays until he has done with it.
  *
  *   cc -o buffer_pool buffer_pool.c $(pkg-config --cflags --libs libsegpool)
  *   ./buffer_pool [FILE]
  *
- * Without FILE it makes one of 64 MiB. Each page that it is given it compares with the file.
+ * Without FILE it makes one of 64 MiB. Its threads compare each page that they are given with the file.
  */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,9 @@
 #include <segpool.h>
 
 #define PAGE	(64 << 10)
-#define LOOKS	20000
+#define THREADS	4
+/* Of each thread. */
+#define LOOKS	5000
 
 /* A page of the file: where it is, if it is, and whether it was used since the hand came by. */
 struct page {
@@ -29,31 +32,40 @@ struct page {
 	bool used;
 };
 
+/* One lock is enough to show how it goes; it is not held while a page is looked at. */
 struct buffer_pool {
 	struct segpool *pool;
-	int file;
+	pthread_mutex_t lock;
+	int file, same_file;
 	struct page *pages;
 	size_t nr_pages, hand;
 	unsigned long hits, reads, evictions;
 };
 
-static bool evict(struct buffer_pool *buffers)
+/*
+ * Asked by segpool_alloc(), which has the lock through get(): gives up one page, and says how large it was. It is
+ * asked again if that was not enough.
+ */
+static uint64_t evict(struct segpool *pool, uint64_t wanted, void *context)
 {
+	struct buffer_pool *buffers = context;
 	size_t steps = 2 * buffers->nr_pages;
 	struct page *page;
 
+	(void)wanted;
 	while (steps--) {
 		page = &buffers->pages[buffers->hand];
 		buffers->hand = (buffers->hand + 1) % buffers->nr_pages;
 		if (page->segment && !page->used) {
-			segpool_free(buffers->pool, page->segment);
+			/* If somebody holds it, it goes when he lets it go. */
+			segpool_free(pool, page->segment);
 			page->segment = NULL;
 			buffers->evictions++;
-			return true;
+			return PAGE;
 		}
 		page->used = false;
 	}
-	return false;
+	return 0;
 }
 
 static bool read_page(const struct buffer_pool *buffers, size_t number, void *to)
@@ -67,8 +79,7 @@ static bool read_page(const struct buffer_pool *buffers, size_t number, void *to
 	return true;
 }
 
-/* Page @number of the file: in memory until the next call; NULL: it cannot be had. */
-static const void *get(struct buffer_pool *buffers, size_t number)
+static void *find_or_read(struct buffer_pool *buffers, size_t number)
 {
 	struct page *page = &buffers->pages[number];
 
@@ -77,9 +88,9 @@ static const void *get(struct buffer_pool *buffers, size_t number)
 		buffers->hits++;
 		return page->segment;
 	}
-	while (!(page->segment = segpool_alloc(buffers->pool, PAGE)))
-		if (errno != ENOMEM || !evict(buffers))
-			return NULL;
+	page->segment = segpool_alloc(buffers->pool, PAGE);
+	if (!page->segment)
+		return NULL;
 	buffers->reads++;
 	if (!read_page(buffers, number, page->segment)) {
 		segpool_free(buffers->pool, page->segment);
@@ -88,26 +99,68 @@ static const void *get(struct buffer_pool *buffers, size_t number)
 	return page->segment;
 }
 
-/* Of every five pages one is looked at four times out of five. */
-static bool look_around(struct buffer_pool *buffers, int file)
+/* Page @number of the file, to be given to segpool_release(); NULL: it cannot be had. */
+static const void *get(struct buffer_pool *buffers, size_t number)
 {
-	static char expected[PAGE];
-	size_t number, often = (buffers->nr_pages + 4) / 5;
-	const void *found;
+	const void *segment;
+
+	pthread_mutex_lock(&buffers->lock);
+	segment = find_or_read(buffers, number);
+	if (segment && segpool_hold(buffers->pool, segment))
+		segment = NULL;
+	pthread_mutex_unlock(&buffers->lock);
+	return segment;
+}
+
+/* Is page @number what the file has there? */
+static bool look(struct buffer_pool *buffers, size_t number)
+{
+	const void *found = get(buffers, number);
+	char expected[PAGE];
 	ssize_t length;
+	bool good;
+
+	if (!found) {
+		fprintf(stderr, "page %zu is not to be had\n", number);
+		return false;
+	}
+	length = pread(buffers->same_file, expected, PAGE, (off_t)number * PAGE);
+	good = length > 0 && memcmp(found, expected, length) == 0;
+	if (!good)
+		fprintf(stderr, "page %zu is not as in the file\n", number);
+	return !segpool_release(buffers->pool, found) && good;
+}
+
+/* Of every five pages one is looked at four times out of five. */
+static void *look_around(void *argument)
+{
+	struct buffer_pool *buffers = argument;
+	size_t often = (buffers->nr_pages + 4) / 5, pages;
+	uint64_t random = (uintptr_t)&often;
 	int i;
 
-	srandom(1);
 	for (i = 0; i < LOOKS; i++) {
-		number = random() % (random() % 5 ? often : buffers->nr_pages);
-		found = get(buffers, number);
-		length = pread(file, expected, PAGE, (off_t)number * PAGE);
-		if (!found || length <= 0 || memcmp(found, expected, length) != 0) {
-			fprintf(stderr, "page %zu is %s\n", number, found ? "not as in the file" : "not to be had");
-			return false;
-		}
+		random = random * 6364136223846793005ULL + 1442695040888963407ULL;
+		pages = (random >> 32) % 5 ? often : buffers->nr_pages;
+		if (!look(buffers, (random >> 20) % pages))
+			return NULL;
 	}
-	return true;
+	return buffers;
+}
+
+static bool run_threads(struct buffer_pool *buffers)
+{
+	pthread_t threads[THREADS];
+	void *result = NULL;
+	bool good = true;
+	int i, started;
+
+	for (started = 0; started < THREADS; started++)
+		if (pthread_create(&threads[started], NULL, look_around, buffers))
+			break;
+	for (i = 0; i < started; i++)
+		good &= !pthread_join(threads[i], &result) && result;
+	return good && started == THREADS;
 }
 
 static int make_file(void)
@@ -152,7 +205,7 @@ static int open_pool(struct buffer_pool *buffers)
 	error = segpool_open(&options, &buffers->pool);
 	if (error)
 		fprintf(stderr, "%s\n", segpool_strerror(NULL, error, why, sizeof(why)));
-	return error;
+	return error ? error : segpool_on_pressure(buffers->pool, evict, buffers);
 }
 
 static void report(const struct buffer_pool *buffers)
@@ -160,7 +213,7 @@ static void report(const struct buffer_pool *buffers)
 	uint64_t now[SEGPOOL_NR_COUNTERS] = { 0 };
 
 	segpool_stat(buffers->pool, now, SEGPOOL_NR_COUNTERS);
-	printf("%d looks at %zu pages: %lu in memory, %lu read, %lu given up\n", LOOKS, buffers->nr_pages,
+	printf("%d looks at %zu pages: %lu in memory, %lu read, %lu given up\n", THREADS * LOOKS, buffers->nr_pages,
 	       buffers->hits, buffers->reads, buffers->evictions);
 	printf("%s pool: at most %lu KiB of %lu\n", segpool_backend_name(buffers->pool),
 	       (unsigned long)now[SEGPOOL_C_PHYSICAL_PEAK_BYTES] >> 10,
@@ -169,7 +222,7 @@ static void report(const struct buffer_pool *buffers)
 
 int main(int argc, char **argv)
 {
-	struct buffer_pool buffers = { 0 };
+	struct buffer_pool buffers = { .lock = PTHREAD_MUTEX_INITIALIZER };
 	int file = argc > 1 ? open(argv[1], O_RDONLY | O_CLOEXEC) : make_file();
 	bool good;
 	size_t i;
@@ -178,6 +231,7 @@ int main(int argc, char **argv)
 		perror(argc > 1 ? argv[1] : "a file in /tmp");
 		return 1;
 	}
+	buffers.same_file = file;
 	buffers.file = open_direct(file);
 	if (buffers.file < 0)
 		buffers.file = file;
@@ -185,7 +239,7 @@ int main(int argc, char **argv)
 	buffers.pages = calloc(buffers.nr_pages, sizeof(*buffers.pages));
 	if (!buffers.nr_pages || !buffers.pages || open_pool(&buffers))
 		return 1;
-	good = look_around(&buffers, file);
+	good = run_threads(&buffers);
 	report(&buffers);
 	for (i = 0; i < buffers.nr_pages; i++)
 		segpool_free(buffers.pool, buffers.pages[i].segment);
