@@ -405,12 +405,22 @@ TEST_F(access, another_network_namespace_hears_nothing)
 
 /* --- a dump that somebody else reads --- */
 
+/* More pools of his own than one answer has room for. */
 static int asks_for_a_dump(void *argument)
 {
 	struct nl *nl = malloc(sizeof(*nl));
+	int i;
 
-	if (as_user() || nl_open(nl) || nl_send(nl, nl_begin(nl, SEGPOOL_CMD_POOL_GET, NLM_F_DUMP)))
+	if (as_user() || nl_open(nl))
 		return 1;
+	for (i = 0; i < 200; i++) {
+		struct segpool_setup setup = { 0 };
+
+		if (sp_setup(sp_open(), &setup))
+			return 3;
+	}
+	if (nl_send(nl, nl_begin(nl, SEGPOOL_CMD_POOL_GET, NLM_F_DUMP)))
+		return 4;
 	return sp_send_file(*(int *)argument, nl_fd(nl)) ? 2 : 0;
 }
 
@@ -419,6 +429,7 @@ TEST_F(access, dump_is_for_who_asked)
 {
 	struct dumped dumped = { .question = &self->question };
 	struct nl *nl = &self->nl;
+	struct sp_pool late;
 	int sockets[2];
 
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets));
@@ -426,10 +437,15 @@ TEST_F(access, dump_is_for_who_asked)
 	nl_close(nl);
 	nl->socket = mnl_socket_fdopen(sp_receive_file(sockets[0]));
 	ASSERT_NE(NULL, nl->socket);
+	/* To be come to by the rest of it. */
+	ASSERT_EQ(0, sp_pool_make(&late, SEGPOOL_MODE_STRICT, REGION, BUDGET, BUDGET, BUDGET));
+	self->question.others = late.id;
 	/* The number of the child's second request. */
 	nl->seq = 2;
 	EXPECT_EQ(0, nl_answer(nl, count_pools, &dumped));
+	EXPECT_TRUE(nl->interrupted);
 	EXPECT_EQ(0, dumped.others);
+	sp_pool_close(&late);
 	close(sockets[0]);
 	close(sockets[1]);
 }

@@ -401,7 +401,7 @@ static void storm_member(void *argument, unsigned int member)
 			nl_close(nl);
 		}
 	} else {
-		for (i = 0; i < 40; i++) {
+		for (i = 0; i < 16; i++) {
 			if (make(&pool)) {
 				storm->wrong++;
 				break;
@@ -412,7 +412,7 @@ static void storm_member(void *argument, unsigned int member)
 				set_age(pool.fd, j);
 				storm->wrong += !!sp_free_regions(pool.fd, regions, 8, 0);
 			}
-			if (i % 8 == 0)
+			if (i % 4 == 0)
 				sp_sleep_ms(120);
 			sp_pool_close(&pool);
 		}
