@@ -96,7 +96,8 @@ static const struct genl_multicast_group groups[] = {
 
 /*
  * In the initial network namespace only: what it tells is of the whole machine. Its
- * operations have locks of their own, so that a long TRIM keeps no other family waiting.
+ * operations run side by side, so that a long TRIM keeps no other request waiting; a family
+ * that comes or goes it does.
  */
 struct genl_family netlink_family = {
 	.name = SEGPOOL_FAMILY_NAME,

@@ -624,7 +624,7 @@ int segpool_ref_validate(struct segpool *pool, segpool_ref_t ref);
 int segpool_trim(struct segpool *pool, uint64_t target, uint64_t *released);
 
 /**
- * segpool_pressure_fn - the program is asked to free something
+ * typedef segpool_pressure_fn - the program is asked to free something
  * @pool: the pool.
  * @bytes: size of the segment that is wanted.
  * @context: as it was given to segpool_on_pressure().
@@ -687,7 +687,7 @@ struct segpool_log {
 };
 
 /**
- * segpool_log_fn - the program is told what happened
+ * typedef segpool_log_fn - the program is told what happened
  * @pool: the pool.
  * @log: what; valid during the call.
  * @context: as it was given to segpool_on_log().

@@ -111,7 +111,9 @@ struct segpool_slot {
  *	this was noted; or SEGPOOL_NONE.
  * @misses: how often there was none at hand; this and what follows for statistics only.
  * @refusals: of these, how often there was none to be had.
- * @regions_new, @regions_reused, @regions_released: so far.
+ * @regions_new: so far.
+ * @regions_reused: likewise.
+ * @regions_released: likewise.
  */
 struct segpool_cache {
 	struct segpool_slot *top, *slots, *end;
