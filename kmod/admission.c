@@ -34,6 +34,9 @@ int admit(struct segpool_pool *pool, int (*try)(void *request), void *request)
 
 	if (down_write_killable(&pool->admission))
 		return -EINTR;
+	/* Words that move while we look for an idle one could each be in use when looked at. */
+	if (err == -ENOMEM)
+		lent_recall(pool);
 	err = try(request);
 	up_write(&pool->admission);
 	return err;

@@ -120,6 +120,12 @@ bool chunk_create(struct segpool_pool *pool, u32 number, u32 *reason)
 		*reason = SEGPOOL_REASON_SYSTEM;
 		return false;
 	}
+	/* Before the descriptors: who finds a region finds its word. */
+	if (!lent_prepare(pool, number * REGIONS_PER_CHUNK,
+			  (number + 1) * REGIONS_PER_CHUNK - 1, reason)) {
+		chunk_free(chunk);
+		return false;
+	}
 	INIT_LIST_HEAD(&chunk->lru);
 	chunk->pool = pool;
 	for (i = 0; i < REGIONS_PER_CHUNK; i++)
@@ -165,15 +171,37 @@ bool chunk_keep(struct region_chunk *chunk)
 	return !test_and_set_bit(CHUNK_WATCHED, &chunk->flags);
 }
 
-/* How many kept regions it has. */
+/* How many of its regions are in the reservation. */
+static u32 regions_in(const struct region_chunk *chunk)
+{
+	return min(REGIONS_PER_CHUNK, chunk->pool->nr_regions - chunk->regions[0].index);
+}
+
+/* How many kept regions it has, and idle ones. */
 u32 kept_in_chunk(const struct region_chunk *chunk)
 {
+	u32 nr = regions_in(chunk);
 	u32 kept = 0;
 	u32 i;
 
-	for (i = 0; i < REGIONS_PER_CHUNK; i++)
-		kept += region_is_kept(&chunk->regions[i]);
+	for (i = 0; i < nr; i++)
+		kept += region_is_kept(&chunk->regions[i]) ||
+			lent_is_released(chunk->pool, &chunk->regions[i]);
 	return kept;
+}
+
+/* May it have some without anybody being told? */
+bool chunk_lends(const struct region_chunk *chunk)
+{
+	u32 nr = regions_in(chunk);
+	u32 i;
+
+	if (!chunk->pool->lent)
+		return false;
+	for (i = 0; i < nr; i++)
+		if (lent_is_lent(chunk->pool, &chunk->regions[i]))
+			return true;
+	return false;
 }
 
 /* For the shrinker's walks. */

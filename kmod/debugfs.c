@@ -67,6 +67,7 @@ static int pools_show(struct seq_file *seq, void *unused)
 {
 	seq_puts(seq, "id pid mode region_bytes virtual_bytes virtual_budget_bytes physical_bytes ");
 	seq_puts(seq, "retained_bytes physical_budget_bytes regions_active regions_freed comm\n");
+	pools_settle();
 	pools_for_each(show_pool, seq);
 	return 0;
 }
@@ -77,6 +78,7 @@ static int pool_counters_show(struct seq_file *seq, void *unused)
 	u64 values[SEGPOOL_NR_COUNTERS];
 	u32 i;
 
+	lent_settle_all(seq->private, true);
 	counters_read(seq->private, values);
 	for (i = 0; i < SEGPOOL_NR_COUNTERS; i++)
 		seq_printf(seq, "%s %llu\n", counter_names[i], values[i]);
@@ -91,6 +93,7 @@ static int pool_classes_show(struct seq_file *seq, void *unused)
 	u32 class;
 	u32 i;
 
+	lent_settle_all(pool, true);
 	seq_puts(seq, "class");
 	for (i = 0; i < SEGPOOL_NR_CLASS_COUNTERS; i++)
 		seq_printf(seq, " %s", class_counter_names[i]);
@@ -141,6 +144,7 @@ static int pool_regions_show(struct seq_file *seq, void *item)
 	static const char *const states[] = { "unused", "claimed", "active", "freed" };
 	struct segpool_pool *pool = seq->private;
 	struct region *region = item;
+	bool settled;
 	u32 pages = 0;
 	u64 word;
 	int err;
@@ -156,11 +160,14 @@ static int pool_regions_show(struct seq_file *seq, void *item)
 	err = region_lock_killable(region);
 	if (err)
 		return err;
+	settled = lent_settle(pool, region);
 	word = region_word(region);
 	/* A claimed one's are its claimer's. */
 	if (word_state(word) == REGION_ACTIVE || region_is_kept(region))
 		pages = walk_pages(pool, region);
 	region_unlock(region);
+	if (settled)
+		lent_settled(pool);
 	seq_printf(seq, "%u %s %u %u %u\n", region->index, states[word_state(word) & 3],
 		   word_generation(word), word_class(word), pages);
 	return 0;

@@ -29,6 +29,17 @@ static int segpool_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+static int mmap_words(struct segpool_pool *pool, struct vm_area_struct *vma)
+{
+	/* Published with the reservation. */
+	if (!pool_nr_regions(pool))
+		return -ENXIO;
+	if (!pool->lent || !(vma->vm_flags & VM_SHARED) || vma->vm_flags & VM_EXEC ||
+	    vma->vm_end - vma->vm_start != lent_length(pool))
+		return -EINVAL;
+	return vma_attach_words(pool, vma);
+}
+
 static int segpool_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct segpool_pool *pool = file->private_data;
@@ -39,6 +50,8 @@ static int segpool_mmap(struct file *file, struct vm_area_struct *vma)
 		return -ENXIO;
 	if (current->mm != pool->mm)
 		return -EPERM;
+	if (vma->vm_pgoff == SEGPOOL_WORDS_OFFSET >> PAGE_SHIFT)
+		return mmap_words(pool, vma);
 	unit = pool_region_size(pool);
 	if (vma->vm_pgoff || !(vma->vm_flags & VM_SHARED) || (vma->vm_flags & VM_EXEC))
 		return -EINVAL;
@@ -75,6 +88,8 @@ static __poll_t segpool_poll(struct file *file, struct poll_table_struct *table)
 	if (!pool_is_ready(pool))
 		return EPOLLERR;
 	poll_wait(file, &pool->pressure_wait, table);
+	if (pressure_is_on(pool))
+		lent_settle_all(pool, true);
 	return pressure_is_on(pool) ? EPOLLPRI : 0;
 }
 

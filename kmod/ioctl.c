@@ -304,6 +304,7 @@ static int ioctl_trim(struct segpool_pool *pool, void *data)
 
 	if (args->flags)
 		return -EINVAL;
+	lent_settle_all(pool, true);
 	args->released = retain_trim(pool, args->target >> PAGE_SHIFT) << PAGE_SHIFT;
 	args->retained = owned_retained(account_read(&pool->account)) << PAGE_SHIFT;
 	return 0;
@@ -319,6 +320,7 @@ static int ioctl_stat(struct segpool_pool *pool, void *data)
 
 	if (args->flags & ~SEGPOOL_STAT_CLASS || room > SEGPOOL_MAX_BATCH)
 		return -EINVAL;
+	lent_settle_all(pool, true);
 	if (args->flags & SEGPOOL_STAT_CLASS) {
 		if (!class_valid(pool, &args->class_index))
 			return -EINVAL;

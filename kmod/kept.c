@@ -46,7 +46,7 @@ static void can_be_taken(struct segpool_pool *pool, const struct region *region)
 /**
  * kept_release_lazily() - release a region with its pages, mapped as they are
  * @pool: the pool.
- * @vma: from map_lock().
+ * @vma: from map_lock(); NULL: nobody can hold a page of the pool's by its address.
  * @region: active, locked.
  *
  * Return: whether it is; not where it has not all its pages, one of them is not mapped or
@@ -59,7 +59,7 @@ bool kept_release_lazily(struct segpool_pool *pool, struct vm_area_struct *vma,
 
 	if (region->nr_pages != pool->region_pages)
 		return false;
-	if (map_can_be_pinned(vma) && !all_at_rest(region->pages, pool->region_pages))
+	if (vma && map_can_be_pinned(vma) && !all_at_rest(region->pages, pool->region_pages))
 		return false;
 	set_bit(REGION_MAPPED, &region->flags);
 	if (!region_retire_kept(pool, region)) {
@@ -329,6 +329,12 @@ u64 kept_shrink_chunk(struct region_chunk *chunk, u64 wanted)
 	chunk_taken(chunk);
 	for (i = 0; i < REGIONS_PER_CHUNK; i++) {
 		region = &chunk->regions[i];
+		if (region->index >= pool->nr_regions)
+			break;
+		if (taken < wanted)
+			lent_try_settle(pool, region);
+		if (lent_is_lent(pool, region))
+			left = region;
 		if (!region_is_kept(region))
 			continue;
 		if (taken >= wanted ||

@@ -30,8 +30,8 @@ struct vm_area_struct *map_lock(struct segpool_pool *pool)
 	if (mmap_read_lock_killable(pool->mm))
 		return ERR_PTR(-EINTR);
 	vma = find_vma(pool->mm, pool->base);
-	/* No other file has the pool's address space. */
-	if (vma && vma->vm_start == pool->base && vma->vm_file &&
+	/* No other file has the pool's address space. The words are at another offset. */
+	if (vma && vma->vm_start == pool->base && !vma->vm_pgoff && vma->vm_file &&
 	    vma->vm_file->f_mapping == pool->inode->i_mapping)
 		return vma;
 	mmap_read_unlock(pool->mm);
@@ -94,6 +94,14 @@ bool map_can_be_pinned(const struct vm_area_struct *vma)
 	if (!(vma->vm_flags & VM_MIXEDMAP))
 		return false;
 	return !(vma->vm_flags & VM_PFNMAP) || !COMPAT_STRICT_REFUSES_PINS;
+}
+
+/* The same of a mode, before there is a mapping. */
+bool map_mode_can_be_pinned(u32 mode)
+{
+	if (mode == SEGPOOL_MODE_STRICT)
+		return !COMPAT_STRICT_FLAGS || !COMPAT_STRICT_REFUSES_PINS;
+	return mode != SEGPOOL_MODE_HUGE;
 }
 
 /**

@@ -113,6 +113,8 @@ static bool ceiling_make_room(u64 nr, u64 own)
 static bool budget_make_room(struct segpool_pool *pool, const struct pages_want *want,
 			     const struct retain_leaving *leaving)
 {
+	if (lent_settle_some(pool))
+		return true;
 	if (!leaving->fits)
 		return false;
 	if (retain_wait_leaving(pool, leaving))

@@ -89,6 +89,7 @@ static void region_drain(struct segpool_pool *pool, struct region *region)
 	/* A kept one's went with all that was retained, or go when it is: kept_limits(). */
 	if (word_state(region_word(region)) != REGION_FREED)
 		region_unback(pool, region, false);
+	lent_forget(pool, region);
 	region_unlock(region);
 }
 
@@ -109,10 +110,14 @@ void pool_drain(struct segpool_pool *pool)
 	/* Pairs with kept_limits(). */
 	smp_mb();
 	retain_close(pool);
+	lent_end(pool);
 	for (i = 0; i < regions_carved(pool); i++) {
 		region_drain(pool, region_lookup(pool, i));
 		cond_resched();
 	}
+	/* What was settled until we had its region locked is retained. */
+	if (pool->lent)
+		retain_close(pool);
 	/* Who waits finds that it is over. */
 	budget_wake(pool);
 }
@@ -136,6 +141,7 @@ void pool_destroy(struct segpool_pool *pool)
 		events_pool_gone(pool);
 		if (pool->nr_regions)
 			region_chunks_destroy(pool);
+		lent_destroy(pool);
 		mmdrop(pool->mm);
 	}
 	iput(pool->inode);
@@ -214,7 +220,11 @@ int pool_set_limits(struct segpool_pool *pool, u32 flags, struct segpool_limits 
 		return -EINVAL;
 
 	mutex_lock(&pool->limits_lock);
+	/* What is released already is not what the new limits refuse. */
+	lent_settle_all(pool, true);
 	limits_apply(pool, limits, flags);
+	if (account_excess(&pool->account))
+		lent_recall(pool);
 	retain_limits_changed(pool);
 	pool_limits(pool, limits);
 	mutex_unlock(&pool->limits_lock);
@@ -257,6 +267,7 @@ static void setup_apply(struct segpool_pool *pool, const struct segpool_setup *s
 	pool->mode = setup->mode;
 	pool->region_shift = ilog2(setup->region_size);
 	pool->region_pages = setup->region_size >> PAGE_SHIFT;
+	pool->lends = setup->flags & SEGPOOL_WORDS;
 	pool->huge = setup->mode == SEGPOOL_MODE_HUGE && setup->region_size == PMD_SIZE;
 	pool->nr_classes = setup->nr_classes;
 	memcpy(pool->class_size, setup->classes, sizeof(pool->class_size));
@@ -275,7 +286,8 @@ static void setup_apply(struct segpool_pool *pool, const struct segpool_setup *s
  * @setup: from user space, unchecked; set to what is in force.
  *
  * Context: may sleep.
- * Return: 0, -EINVAL, -EBUSY (done before).
+ * Return: 0, -EINVAL, -EOPNOTSUPP (regions cannot be lent in that mode), -EBUSY (done
+ * before).
  */
 int pool_setup(struct segpool_pool *pool, struct segpool_setup *setup)
 {
@@ -283,6 +295,8 @@ int pool_setup(struct segpool_pool *pool, struct segpool_setup *setup)
 
 	if (!setup_valid(setup))
 		return -EINVAL;
+	if (setup->flags & SEGPOOL_WORDS && map_mode_can_be_pinned(setup->mode))
+		return -EOPNOTSUPP;
 
 	mutex_lock(&pool->setup_lock);
 	if (pool->ready) {
@@ -318,9 +332,14 @@ int pool_reserve(struct segpool_pool *pool, unsigned long base, u32 nr_regions)
 	lockdep_assert_held_write(&pool->mm->mmap_lock);
 	if (pool->nr_regions)
 		return -EBUSY;
-	err = region_chunks_create(pool, nr_regions);
+	err = lent_create(pool, nr_regions);
 	if (err)
 		return err;
+	err = region_chunks_create(pool, nr_regions);
+	if (err) {
+		lent_destroy(pool);
+		return err;
+	}
 	pool->base = base;
 	/* Pairs with the acquire in pool_nr_regions(). */
 	smp_store_release(&pool->nr_regions, nr_regions);

@@ -95,6 +95,38 @@ static void totals_add(struct segpool_pool *pool, u64 totals[SEGPOOL_NR_COUNTERS
 		totals[i] += values[i];
 }
 
+/* The next pool that lends regions, which stays until pool_put(); NULL: there is none. */
+static struct segpool_pool *pool_after(u32 id)
+{
+	struct segpool_pool *pool;
+
+	mutex_lock(&pools_lock);
+	list_for_each_entry(pool, &pools, node)
+		if (pool->id > id && pool->lent && pool_tryget(pool))
+			goto out;
+	pool = NULL;
+out:
+	mutex_unlock(&pools_lock);
+	return pool;
+}
+
+/**
+ * pools_settle() - release the idle regions of all pools
+ *
+ * Those that are locked are left. Context: may sleep; a region's lock may be held.
+ */
+void pools_settle(void)
+{
+	struct segpool_pool *pool;
+	u32 id = 0;
+
+	while ((pool = pool_after(id))) {
+		id = pool->id;
+		lent_settle_all(pool, false);
+		pool_put(pool);
+	}
+}
+
 /**
  * pools_totals() - the counters of all pools, and the events of closed ones
  * @totals: indexed by enum segpool_counter; settings and peaks mean nothing.
@@ -105,6 +137,7 @@ void pools_totals(u64 totals[SEGPOOL_NR_COUNTERS])
 {
 	struct segpool_pool *pool;
 
+	pools_settle();
 	mutex_lock(&pools_lock);
 	memcpy(totals, closed_totals, sizeof(closed_totals));
 	list_for_each_entry(pool, &pools, node)
@@ -118,6 +151,7 @@ u64 pools_retained(void)
 	struct segpool_pool *pool;
 	u64 pages = 0;
 
+	pools_settle();
 	mutex_lock(&pools_lock);
 	list_for_each_entry(pool, &pools, node)
 		pages += owned_retained(account_read(&pool->account));

@@ -202,8 +202,10 @@ static int populate_retained(struct range_walk *walk, bool zero)
 	    !test_bit(REGION_TABLE, &region->flags) || !region->pages ||
 	    missing > RANGE_WALK_PAGES || !pages_get_retained(pool, walk->pages, missing))
 		return -EAGAIN;
-	if (!fill_holes(pool, walk->vma, region, walk->at.first, walk->at.end, walk->pages))
+	if (!fill_holes(pool, walk->vma, region, walk->at.first, walk->at.end, walk->pages)) {
+		lent_offer(pool, region, word_generation(region_word(region)));
 		return 0;
+	}
 	pages_put(pool, walk->pages, missing, 0, true);
 	return -EAGAIN;
 }
@@ -227,7 +229,7 @@ static int populate_missing(struct range_walk *walk, const struct segpool_range 
 	int err;
 
 	for (;;) {
-		err = range_walk_to(walk, range);
+		err = range_walk_to(walk, range, false);
 		if (!err) {
 			region = walk->locked;
 			*class = word_class(region_word(region));
@@ -258,9 +260,13 @@ static int populate_missing(struct range_walk *walk, const struct segpool_range 
 		if (err)
 			return err;
 		refused = U32_MAX;
-		err = range_walk_to(walk, range);
-		if (!err)
+		err = range_walk_to(walk, range, false);
+		if (!err) {
 			err = backing_use(walk, &backing);
+			region = walk->locked;
+			if (!err)
+				lent_offer(pool, region, word_generation(region_word(region)));
+		}
 		range_walk_unlock(walk);
 		if (err == -ENOMEM)
 			*reason = SEGPOOL_REASON_SYSTEM;
@@ -273,7 +279,7 @@ static int populate_missing(struct range_walk *walk, const struct segpool_range 
 /* Is there anything to do? 0: no; -EAGAIN: yes; otherwise why there will not be. */
 static int populate_look(struct range_walk *walk, const struct segpool_range *range)
 {
-	int err = range_walk_to(walk, range);
+	int err = range_walk_to(walk, range, false);
 
 	if (!err && count_holes(walk->locked, walk->at.first, walk->at.end))
 		err = -EAGAIN;
@@ -324,7 +330,7 @@ int range_populate(struct range_walk *walk, const struct segpool_range *range, b
 	u32 class = 0;
 	int err;
 
-	err = range_walk_to(walk, range);
+	err = range_walk_to(walk, range, false);
 	if (!err)
 		err = populate_retained(walk, zero);
 	if (err != -EAGAIN)

@@ -32,13 +32,15 @@ int range_find(struct segpool_pool *pool, const struct segpool_range *range, str
  * range_walk_to() - lock a range's region, if that is not the one before's
  * @walk: set to the range.
  * @range: from user space, unchecked.
+ * @withdraw: pages are about to leave, so that the program must not release the region
+ *	with all of them by its word.
  *
  * To be followed, some time, by range_walk_unlock(); also where this fails.
  *
  * Context: may sleep; takes the mmap lock.
  * Return: 0, -EINVAL, -ENOENT, -EALREADY, -ESTALE, -ENXIO, -EINTR.
  */
-int range_walk_to(struct range_walk *walk, const struct segpool_range *range)
+int range_walk_to(struct range_walk *walk, const struct segpool_range *range, bool withdraw)
 {
 	struct vm_area_struct *vma;
 	int err;
@@ -61,7 +63,16 @@ int range_walk_to(struct range_walk *walk, const struct segpool_range *range)
 			return err;
 		walk->locked = walk->at.region;
 	}
-	return word_check_active(region_word(walk->locked), range->handle);
+	if (withdraw) {
+		err = lent_withdraw(walk->pool, walk->locked, range->handle);
+	} else {
+		lent_settle(walk->pool, walk->locked);
+		err = word_check_active(region_word(walk->locked), range->handle);
+	}
+	/* Then it may have been settled. */
+	if (err && walk->pool->lent)
+		walk->settled = true;
+	return err;
 }
 
 void range_walk_unlock(struct range_walk *walk)
@@ -72,6 +83,9 @@ void range_walk_unlock(struct range_walk *walk)
 		map_unlock(walk->pool);
 	walk->locked = NULL;
 	walk->vma = NULL;
+	if (walk->settled)
+		lent_settled(walk->pool);
+	walk->settled = false;
 }
 
 /* Of the range that was walked to. */
@@ -108,7 +122,7 @@ int range_discard(struct range_walk *walk, const struct segpool_range *range, bo
 	int err;
 	u32 i;
 
-	err = range_walk_to(walk, range);
+	err = range_walk_to(walk, range, true);
 	if (err)
 		return err;
 	region = walk->locked;

@@ -18,6 +18,14 @@ static bool release_kept(struct segpool_pool *pool, struct vm_area_struct *vma,
 	return how != RELEASE_NOW && kept_release(pool, region);
 }
 
+static void count_release(struct segpool_pool *pool, const struct region *region, u32 class,
+			  u32 nr_pages)
+{
+	count(pool, SEGPOOL_C_RELEASED_REGIONS, 1);
+	count_class(pool, class, SEGPOOL_CC_RELEASED_REGIONS);
+	trace_segpool_region_release(pool->id, region->index, class, nr_pages);
+}
+
 static void release_locked(struct segpool_pool *pool, struct vm_area_struct *vma,
 			   struct region *region, enum release_how how)
 {
@@ -29,9 +37,31 @@ static void release_locked(struct segpool_pool *pool, struct vm_area_struct *vma
 		region_unback(pool, region, how != RELEASE_NOW);
 		region_retire(pool, region);
 	}
-	count(pool, SEGPOOL_C_RELEASED_REGIONS, 1);
-	count_class(pool, class, SEGPOOL_CC_RELEASED_REGIONS);
-	trace_segpool_region_release(pool->id, region->index, class, nr_pages);
+	count_release(pool, region, class, nr_pages);
+}
+
+/**
+ * region_release_lent() - release a region lazily that the program has released by its word
+ * @pool: the pool.
+ * @region: active, locked, and its word is the kernel's.
+ *
+ * Without the mmap lock. What the limits have no room for goes to the system.
+ *
+ * Context: may be called in reclaim.
+ */
+void region_release_lent(struct segpool_pool *pool, struct region *region)
+{
+	u32 class = word_class(region_word(region));
+	u32 nr_pages = region->nr_pages;
+
+	region_assert_locked(region);
+	if (!kept_release_lazily(pool, NULL, region)) {
+		if (nr_pages)
+			map_zap_region(pool, region->index);
+		region_unback(pool, region, false);
+		region_retire(pool, region);
+	}
+	count_release(pool, region, class, nr_pages);
 }
 
 /**
@@ -59,7 +89,7 @@ int region_release(struct segpool_pool *pool, u64 handle, enum release_how how)
 	if (err)
 		goto out_map_unlock;
 
-	err = word_check_active(region_word(region), handle);
+	err = lent_withdraw(pool, region, handle);
 	if (!err)
 		release_locked(pool, vma, region, how);
 	else if (err == -EALREADY)
@@ -70,6 +100,8 @@ int region_release(struct segpool_pool *pool, u64 handle, enum release_how how)
 	region_unlock(region);
 out_map_unlock:
 	map_unlock(pool);
+	if (err && pool->lent)
+		lent_settled(pool);
 	if (err)
 		return err;
 	if (how != RELEASE_NOW)

@@ -261,6 +261,17 @@ static int refuse_pages(struct unit *unit)
 	return -ENOMEM;
 }
 
+/*
+ * Regions that the program has released by their words are released ones: they come
+ * before what would be taken next. Returns whether there are some now, perhaps.
+ */
+static bool settle_released(const struct unit *unit)
+{
+	if (unit->nr > 1)
+		return lent_settle_all(unit->pool, false);
+	return lent_settle_some(unit->pool);
+}
+
 /* The order of taking: released by the class, new, released by another class. */
 static int unit_try_admit(void *request)
 {
@@ -270,10 +281,13 @@ static int unit_try_admit(void *request)
 
 	if (unit->handle)
 		return admit_named(unit);
-	if (budget_is_short(unit))
-		return refuse_pages(unit);
-	if (claim_released(unit))
-		return admit_claimed(unit);
+	while (budget_is_short(unit))
+		if (!settle_released(unit))
+			return refuse_pages(unit);
+	do {
+		if (claim_released(unit))
+			return admit_claimed(unit);
+	} while (settle_released(unit));
 	uncarved = regions_uncarved(pool, unit->nr);
 	if (!uncarved)
 		return admit_new(unit);
@@ -678,6 +692,9 @@ int request_reuse(struct segpool_pool *pool, u64 handle, u32 class, u32 flags, u
 	/* No handle at all; in a unit it would mean "any region". */
 	if (!handle)
 		return -ENOENT;
+	err = lent_settle_named(pool, handle);
+	if (err)
+		return err;
 	budget_wait_begin(&wait, pool, flags, timeout_ms);
 	err = unit_request(&unit, result, &wait);
 	budget_wait_end(&wait);

@@ -571,6 +571,35 @@ static void retain_age_goes_on(struct segpool_pool *pool)
 	spin_unlock(&retain->lock);
 }
 
+/**
+ * retain_look() - after something was retained by who holds locks: as kept_limits(), later
+ * @pool: the pool.
+ *
+ * Context: may be called in reclaim.
+ */
+void retain_look(struct segpool_pool *pool)
+{
+	struct retain *retain = &pool->retain;
+
+	/* Pairs with retain_limits_changed(). */
+	smp_mb();
+	if (!is_above(pool, READ_ONCE(pool->retain_limit)))
+		return;
+	spin_lock(&retain->lock);
+	if (!retain->closed)
+		mod_delayed_work(age_queue, &retain->age_work, 0);
+	spin_unlock(&retain->lock);
+}
+
+/* Work that must not begin once the pool retains nothing any more; see retain_close(). */
+void retain_queue(struct segpool_pool *pool, struct delayed_work *work, unsigned long delay)
+{
+	spin_lock(&pool->retain.lock);
+	if (!pool->retain.closed)
+		queue_delayed_work(age_queue, work, delay);
+	spin_unlock(&pool->retain.lock);
+}
+
 /* Something is retained from now on that was not. */
 void retain_age_begins(struct segpool_pool *pool)
 {
@@ -588,6 +617,8 @@ static void retain_age(struct work_struct *work)
 	unsigned long age = READ_ONCE(pool->retain_age);
 	unsigned long cutoff = jiffies - age;
 
+	/* For retain_look(). */
+	kept_limits(pool);
 	if (!age)
 		return;
 	while (retain_drop(pool, 0, &cutoff, SEGPOOL_C_AGED_PAGES))

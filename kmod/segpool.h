@@ -10,7 +10,7 @@
  *   limits_lock (mutex)	one change of a pool's limits at a time
  *   region fill (bit)		one POPULATE of a region at a time
  *   mmap lock of the owner	for reading; whoever looks at the mapping
- *   region lock (bit)		pages and mapping of one active or kept region
+ *   region lock (bit)		pages, mapping and release of one active or kept region
  *   admission (rwsem)		a request takes its region and its budget
  *   i_mmap_rwsem		inside the kernel: unmapping by the pool's address space
  *   pools_lock (mutex)		list of pools, totals of the closed ones
@@ -54,6 +54,7 @@ struct budget_wait;
 struct dentry;
 struct file;
 struct inode;
+struct lent;
 struct list_lru;
 struct poll_table_struct;
 struct shrinker;
@@ -184,6 +185,7 @@ struct pool_events {
  * @id: number in debugfs and tracepoints.
  * @mode: enum segpool_mode.
  * @huge: regions may be backed by huge pages.
+ * @lends: the program may release and take back regions by itself.
  * @region_shift: log2 of the region size.
  * @region_pages: pages of a region.
  * @nr_classes: number of classes.
@@ -195,6 +197,7 @@ struct pool_events {
  * @nr_regions: regions in the reservation; 0 before mmap(), published with
  *	release.
  * @chunks: region descriptors, REGIONS_PER_CHUNK each, published with release.
+ * @lent: with @lends: the words of regions; otherwise NULL. Constant once @nr_regions is set.
  * @gone: the mapping is (being) taken down.
  * @carved: carved regions and the virtual budget (carved.h).
  * @limits_lock: serialises changes of the limits.
@@ -230,6 +233,7 @@ struct segpool_pool {
 	u32 id;
 	u32 mode;
 	bool huge;
+	bool lends;
 	u32 region_shift;
 	u32 region_pages;
 	u32 nr_classes;
@@ -241,6 +245,7 @@ struct segpool_pool {
 	unsigned long base;
 	u32 nr_regions;
 	struct region_chunk **chunks;
+	struct lent *lent;
 	bool gone;
 
 	atomic64_t carved;
@@ -331,6 +336,7 @@ bool pools_visit(u32 from, u32 *generation, bool (*visit)(struct segpool_pool *p
 		 void *context);
 void pools_totals(u64 totals[SEGPOOL_NR_COUNTERS]);
 u64 pools_retained(void);
+void pools_settle(void);
 u32 pools_count(void);
 u32 pools_created(void);
 
@@ -342,6 +348,7 @@ int request_reuse(struct segpool_pool *pool, u64 handle, u32 class, u32 flags, u
 
 /* release.c */
 int region_release(struct segpool_pool *pool, u64 handle, enum release_how how);
+void region_release_lent(struct segpool_pool *pool, struct region *region);
 
 /* range.c */
 
@@ -366,6 +373,7 @@ struct range_at {
  * @vma: the mapping, under the mmap lock; NULL where nothing is locked.
  * @locked: the last range's region; NULL where none is locked.
  * @at: the last range.
+ * @settled: regions may have been; to be looked after without locks.
  * @nr: how many @pages.
  * @pages: DISCARD: unmapped, on their way back; POPULATE: room for some.
  *
@@ -377,12 +385,13 @@ struct range_walk {
 	struct vm_area_struct *vma;
 	struct region *locked;
 	struct range_at at;
+	bool settled;
 	u32 nr;
 	struct page *pages[RANGE_WALK_PAGES];
 };
 
 int range_find(struct segpool_pool *pool, const struct segpool_range *range, struct range_at *at);
-int range_walk_to(struct range_walk *walk, const struct segpool_range *range);
+int range_walk_to(struct range_walk *walk, const struct segpool_range *range, bool withdraw);
 void range_walk_unlock(struct range_walk *walk);
 bool range_is_whole(const struct range_walk *walk);
 int range_discard(struct range_walk *walk, const struct segpool_range *range, bool retain,
@@ -465,6 +474,7 @@ void chunk_watch(struct segpool_pool *pool, const struct region *region);
 void chunk_taken(struct region_chunk *chunk);
 bool chunk_keep(struct region_chunk *chunk);
 u32 kept_in_chunk(const struct region_chunk *chunk);
+bool chunk_lends(const struct region_chunk *chunk);
 struct list_lru *chunk_list(void);
 
 /* region.c */
@@ -567,6 +577,45 @@ u32 pages_drop_pinned(struct segpool_pool *pool, struct page **pages, u32 nr, u3
 		      u32 *pinned);
 void pages_free(struct page **pages, u32 nr, u32 order);
 
+/* lent.c */
+int lent_create(struct segpool_pool *pool, u32 nr_regions);
+void lent_destroy(struct segpool_pool *pool);
+bool lent_prepare(struct segpool_pool *pool, u32 first, u32 last, u32 *reason);
+struct page *lent_page(const struct segpool_pool *pool, unsigned long number);
+unsigned long lent_length(const struct segpool_pool *pool);
+void lent_offer_region(struct segpool_pool *pool, const struct region *region, u32 generation);
+bool lent_settle(struct segpool_pool *pool, struct region *region);
+void lent_settled(struct segpool_pool *pool);
+bool lent_is_released(const struct segpool_pool *pool, const struct region *region);
+bool lent_is_lent(const struct segpool_pool *pool, const struct region *region);
+bool lent_try_settle(struct segpool_pool *pool, struct region *region);
+int lent_settle_handle(struct segpool_pool *pool, u64 handle);
+int lent_withdraw_region(struct segpool_pool *pool, struct region *region, u64 handle);
+void lent_forget(struct segpool_pool *pool, const struct region *region);
+bool lent_settle_some(struct segpool_pool *pool);
+bool lent_settle_all(struct segpool_pool *pool, bool wait);
+void lent_recall(struct segpool_pool *pool);
+void lent_end(struct segpool_pool *pool);
+
+/* Without words there is nothing to do, and that must cost nothing. */
+static inline void lent_offer(struct segpool_pool *pool, const struct region *region,
+			      u32 generation)
+{
+	if (pool->lent)
+		lent_offer_region(pool, region, generation);
+}
+
+static inline int lent_withdraw(struct segpool_pool *pool, struct region *region, u64 handle)
+{
+	return pool->lent ? lent_withdraw_region(pool, region, handle) :
+			    word_check_active(region_word(region), handle);
+}
+
+static inline int lent_settle_named(struct segpool_pool *pool, u64 handle)
+{
+	return pool->lent ? lent_settle_handle(pool, handle) : 0;
+}
+
 /* kept.c */
 bool kept_release_lazily(struct segpool_pool *pool, struct vm_area_struct *vma,
 			 struct region *region);
@@ -608,6 +657,8 @@ bool retain_take(struct segpool_pool *pool, struct page **pages, u32 nr);
 bool retain_drop_huge(struct segpool_pool *pool, u32 nr);
 u64 retain_trim(struct segpool_pool *pool, u64 target);
 void retain_limits_changed(struct segpool_pool *pool);
+void retain_look(struct segpool_pool *pool);
+void retain_queue(struct segpool_pool *pool, struct delayed_work *work, unsigned long delay);
 void retained_release(struct segpool_pool *pool, struct page **pages, u32 nr, u32 order,
 		      enum segpool_counter why);
 bool retain_wait_leaving(struct segpool_pool *pool, const struct retain_leaving *leaving);
@@ -633,9 +684,11 @@ void map_zap(struct vm_area_struct *vma, struct segpool_pool *pool, u32 index, u
 void map_zap_region(struct segpool_pool *pool, u32 index);
 void map_zap_all(struct segpool_pool *pool);
 bool map_can_be_pinned(const struct vm_area_struct *vma);
+bool map_mode_can_be_pinned(u32 mode);
 bool map_has_table(const struct vm_fault *vmf);
 
 /* vma.c */
 int vma_attach(struct segpool_pool *pool, struct vm_area_struct *vma);
+int vma_attach_words(struct segpool_pool *pool, struct vm_area_struct *vma);
 
 #endif

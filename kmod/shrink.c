@@ -117,7 +117,7 @@ static u64 chunks_dispose(struct region_chunk *taken, u64 wanted)
 	return pages;
 }
 
-/* Adds the kept pages of a chunk to a sum; one that has none leaves the list. */
+/* Adds the kept pages of a chunk to a sum; one that has none, and lends none, leaves the list. */
 static enum lru_status chunk_count(struct list_head *item,
 				   struct list_lru_one *list COMPAT_LRU_WALK_LOCK, void *context)
 {
@@ -130,6 +130,9 @@ static enum lru_status chunk_count(struct list_head *item,
 	*pages += kept * chunk->pool->region_pages;
 	if (kept && chunk_keep(chunk))
 		return LRU_SKIP;
+	/* Others first, next time. */
+	if (!kept && chunk_lends(chunk) && chunk_keep(chunk))
+		return LRU_ROTATE;
 	list_lru_isolate(list, item);
 	return LRU_REMOVED;
 }
@@ -141,18 +144,21 @@ static unsigned long chunks_count(struct shrink_control *control)
 {
 	unsigned long chunks, looked_at, left;
 	unsigned long pages = 0;
+	unsigned long all = list_lru_shrink_count(chunk_list(), control);
+	unsigned long seen = 0;
 
-	/* Each time it finds something, or there are fewer. */
+	/* Each time it finds something, or there are fewer, or fewer that it has not seen. */
 	do {
 		cond_resched();
 		chunks = list_lru_shrink_count(chunk_list(), control);
 		looked_at = min(chunks, COUNT_CHUNKS);
 		left = looked_at;
+		seen += looked_at;
 		if (!chunks)
 			return 0;
 		list_lru_walk_one(chunk_list(), control->nid, control->memcg, chunk_count, &pages,
 				  &left);
-	} while (!pages);
+	} while (!pages && seen < all);
 	return pages * chunks / looked_at;
 }
 

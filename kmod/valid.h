@@ -54,7 +54,7 @@ static inline bool setup_valid(const struct segpool_setup *setup)
 	return !setup->reserved && setup->mode <= SEGPOOL_MODE_HUGE &&
 	       is_power_of_2(region_size) && region_size >= SEGPOOL_MIN_REGION_SIZE &&
 	       region_size <= SEGPOOL_MAX_REGION_SIZE && classes_valid(setup, region_size) &&
-	       limits_valid(&setup->limits, setup->flags, region_size);
+	       limits_valid(&setup->limits, setup->flags & ~SEGPOOL_WORDS, region_size);
 }
 
 static inline bool range_valid(const struct segpool_range *range, u64 region_size)

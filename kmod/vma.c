@@ -240,6 +240,46 @@ static const struct vm_operations_struct vma_ops = {
 	.access = vma_access,
 };
 
+/* The words: what there is of them, for the owner. */
+static vm_fault_t words_fault(struct vm_fault *vmf)
+{
+	struct segpool_pool *pool = vmf->vma->vm_private_data;
+	struct page *page = NULL;
+
+	if (vmf->vma->vm_mm == pool->mm && !READ_ONCE(pool->gone))
+		page = lent_page(pool, vmf->pgoff - (SEGPOOL_WORDS_OFFSET >> PAGE_SHIFT));
+	if (!page)
+		return VM_FAULT_SIGBUS;
+	/* For the mapping. */
+	get_page(page);
+	vmf->page = page;
+	return 0;
+}
+
+static const struct vm_operations_struct words_vma_ops = {
+	.fault = words_fault,
+};
+
+/**
+ * vma_attach_words() - make a new VMA a mapping of the pool's words
+ * @pool: the pool, which has its reservation.
+ * @vma: new; checked by the caller.
+ *
+ * Any number of them, and any part: they show the same pages, and nothing is written
+ * down about them. VM_IO refuses MADV_DOFORK, and whoever would pin a page.
+ *
+ * Context: mmap lock held for writing.
+ * Return: 0.
+ */
+int vma_attach_words(struct segpool_pool *pool, struct vm_area_struct *vma)
+{
+	vm_flags_set(vma, VM_IO | VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP | VM_SEQ_READ);
+	vm_flags_clear(vma, VM_MAYEXEC);
+	vma->vm_private_data = pool;
+	vma->vm_ops = &words_vma_ops;
+	return 0;
+}
+
 /* Of a huge page there is no entry in a VMA that has single pages counted. */
 static const unsigned long mode_flags[] = {
 	[SEGPOOL_MODE_STRICT] = VM_MIXEDMAP | COMPAT_STRICT_FLAGS,

@@ -16,8 +16,8 @@
 /* Pressure by the system's reclaim is reported for this long. */
 #define RECLAIM_PRESSURE_JIFFIES HZ
 
-/* How often who waits for the ceiling looks at it unwoken. */
-#define CEILING_LOOK_JIFFIES ((long)HZ / 10)
+/* How often who waits for the ceiling, or where regions are lent, looks unwoken. */
+#define LOOK_JIFFIES ((long)HZ / 10)
 
 /* Requests of all pools that wait for the ceiling. */
 static DECLARE_WAIT_QUEUE_HEAD(ceiling_queue);
@@ -89,14 +89,16 @@ int budget_wait(struct budget_wait *wait, enum segpool_reason reason)
 		return -ENOMEM;
 	if (signal_pending(current))
 		return -EINTR;
+	/* Who releases a region by its word wakes nobody. */
+	lent_recall(wait->pool);
 	if (wait->queue != queue) {
 		wait_on(wait, queue);
 		return 0;
 	}
 	ticks = nsecs_to_jiffies(left_ns) + 1;
-	/* Nor is anybody woken when the administrator raises the ceiling. */
-	if (ceiling)
-		ticks = min(ticks, CEILING_LOOK_JIFFIES);
+	/* Nobody is woken when the ceiling is raised either, or by what was lent since. */
+	if (ceiling || wait->pool->lent)
+		ticks = min(ticks, LOOK_JIFFIES);
 	wait_woken(&wait->entry, TASK_INTERRUPTIBLE, ticks);
 	return signal_pending(current) ? -EINTR : 0;
 }

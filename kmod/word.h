@@ -137,6 +137,14 @@ static inline void word_free(atomic64_t *word)
 	atomic64_set_release(word, word_with_state(word_read(word), REGION_FREED));
 }
 
+/* The program has begun other generations of an active region; by who holds its region lock. */
+static inline void word_advance(atomic64_t *word, u32 generation)
+{
+	u64 seen = word_read(word);
+
+	atomic64_set_release(word, word_make(generation, word_class(seen), word_state(seen)));
+}
+
 /* CLAIMED to ACTIVE, by who claimed it; returns the generation that begins. */
 static inline u32 word_activate(atomic64_t *word, u8 class)
 {

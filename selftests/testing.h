@@ -18,5 +18,6 @@
 #include "testing/process.h"
 #include "testing/system.h"
 #include "testing/tracing.h"
+#include "testing/words.h"
 
 #endif /* SEGPOOL_TESTING_H */

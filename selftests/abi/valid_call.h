@@ -155,7 +155,8 @@ enum vc_index {
 
 static const struct vc_kind vc_kinds[VC_KINDS] = {
 	[VC_SETUP] = { .name = "SETUP", .command = SEGPOOL_IOC_SETUP,
-		       .size = sizeof(struct segpool_setup), .known_flags = SEGPOOL_SET_ALL,
+		       .size = sizeof(struct segpool_setup),
+		       .known_flags = SEGPOOL_SET_ALL | SEGPOOL_WORDS,
 		       .flags_offset = offsetof(struct segpool_setup, flags),
 		       .reserved_offset = offsetof(struct segpool_setup, reserved),
 		       .array_offset = -1, .fill = vc_fill_setup },

@@ -47,6 +47,8 @@
  *    process that was handed the file, the same process after execve()).
  *  - ENXIO: the pool was not set up yet (%SEGPOOL_IOC_SETUP), or the call
  *    needs the mapping and there is none (not mapped yet, or unmapped).
+ *  - EOPNOTSUPP: %SEGPOOL_IOC_SETUP with %SEGPOOL_WORDS, in a mode in which this kernel
+ *    cannot do that.
  *  - EBUSY: %SEGPOOL_IOC_SETUP or mmap() was already done on this file, or the
  *    region named to %SEGPOOL_IOC_REUSE is taken.
  *  - ENOMEM: refused for want of memory or address space; @reason in the
@@ -142,6 +144,14 @@ enum segpool_reason {
 #define SEGPOOL_SET_WATERMARK	(1U << 4)
 #define SEGPOOL_SET_ALL		((1U << 5) - 1)
 
+/*
+ * Flag of &struct segpool_setup: the program may release regions and take them back by itself, see
+ * "Words". A kernel that does not know it answers EINVAL; EOPNOTSUPP: pages of this mode can be
+ * pinned by their address on this kernel (pinnable; strict before Linux 6.10, without
+ * memfd_secret() in the kernel, and from 7.2 on).
+ */
+#define SEGPOOL_WORDS		(1U << 8)
+
 /**
  * struct segpool_limits - what a pool may use
  * @virtual_budget: bytes of regions that may ever be carved out of the
@@ -169,7 +179,7 @@ struct segpool_limits {
  * struct segpool_setup - ioctl(SEGPOOL_IOC_SETUP)
  * @size: sizeof(struct segpool_setup).
  * @flags: SEGPOOL_SET_*: the members of @limits that the caller sets; the
- *	others must be 0 and get the module's defaults.
+ *	others must be 0 and get the module's defaults. %SEGPOOL_WORDS.
  * @limits: set by the kernel to what is in force.
  * @region_size: bytes, a power of two from %SEGPOOL_MIN_REGION_SIZE to
  *	%SEGPOOL_MAX_REGION_SIZE; 0 asks for %SEGPOOL_DEFAULT_REGION_SIZE. Set
@@ -474,7 +484,8 @@ struct segpool_trim {
 	X(SPLIT_REGIONS, split_regions, EVENT, "regions whose huge page was split because a part was discarded") \
 	X(HUGE_FALLBACKS, huge_fallbacks, EVENT, "times that no huge page was to be had where one would have done") \
 	X(KEPT_REGIONS, kept_regions, GAUGE, "released regions that still have their pages, which count as retained") \
-	X(KEPT_REUSES, kept_reuses, EVENT, "released regions handed out again with the pages they had")
+	X(KEPT_REUSES, kept_reuses, EVENT, "released regions handed out again with the pages they had") \
+	X(WORD_REUSES, word_reuses, EVENT, "regions that the program took back by their words, as far as these say so and the kernel has looked")
 
 /* The counters of one class of a pool, likewise. */
 #define SEGPOOL_CLASS_COUNTERS(X) \
@@ -546,5 +557,65 @@ struct segpool_stat {
  * taken for the system or for another pool within the last second. Only the owner should poll; there is
  * nothing to read().
  */
+
+/**
+ * DOC: Words
+ *
+ * In a pool that was set up with %SEGPOOL_WORDS a second mmap(), after that of the
+ * reservation, at the offset %SEGPOOL_WORDS_OFFSET, %MAP_SHARED, with a length of
+ * SEGPOOL_WORDS_LENGTH(regions in the reservation), maps a __u32 for each region: the region's
+ * *word*, at its index. It holds the low 30 bits of the region's generation and a
+ * state (&enum segpool_word_state), and is changed by compare-and-swap alone:
+ *
+ *  - to release a region lazily: from SEGPOOL_WORD(its generation,
+ *    %SEGPOOL_WORD_HELD) to SEGPOOL_WORD(its generation, %SEGPOOL_WORD_IDLE).
+ *    Then, if the region's note is 0, set it to 1: a __u32 for each
+ *    %SEGPOOL_WORDS_PER_NOTE regions, SEGPOOL_WORDS_NOTES(regions in the reservation) bytes from the start.
+ *    The swap must be seen before the note is read (a full barrier).
+ *  - to take it back: from the same with %SEGPOOL_WORD_IDLE or
+ *    %SEGPOOL_WORD_SEEN to SEGPOOL_WORD(the next generation, %SEGPOOL_WORD_HELD). The
+ *    next generation is one more, and 1 after 2^32 - 1; with it the index makes the
+ *    region's handle. The region has all its pages, its content is undefined, its
+ *    class is the one that it had.
+ *
+ * Where a swap fails the region is released by FREE, or another one asked for by
+ * ALLOC: the kernel has released the region itself, as FREE with
+ * %SEGPOOL_LAZY does, or has not lent it. It lends what it hands out
+ * with %SEGPOOL_POPULATE, while no limit is exceeded and nobody waits. A region
+ * that is idle counts as retained, ages, and is taken like any lazily released one.
+ *
+ * The words of regions that were never handed out may not be touched (SIGBUS). What a
+ * program writes there against these rules is at worst a release, or a touch, of
+ * its own regions.
+ */
+
+/* Of the words in the file. */
+#define SEGPOOL_WORDS_OFFSET	(1ULL << 60)
+#define SEGPOOL_WORDS_PER_NOTE	1024U
+
+/**
+ * enum segpool_word_state - who may change a region's word
+ * @SEGPOOL_WORD_CALL: the kernel. The region is released and taken by calls.
+ * @SEGPOOL_WORD_HELD: who has the region may release it.
+ * @SEGPOOL_WORD_IDLE: released: any thread of the program may take it back.
+ * @SEGPOOL_WORD_SEEN: the same; the kernel has seen it so.
+ */
+enum segpool_word_state {
+	SEGPOOL_WORD_CALL = 0,
+	SEGPOOL_WORD_HELD = 1,
+	SEGPOOL_WORD_IDLE = 2,
+	SEGPOOL_WORD_SEEN = 3,
+};
+
+#define SEGPOOL_WORD(generation, state)	((__u32)(generation) << 2 | (__u32)(state))
+
+/* Bytes of pages with a __u32 for each of @nr. */
+#define SEGPOOL_WORDS_PAGES_(nr)	(((__u64)(nr) * 4 + 4095) / 4096 * 4096)
+/* Bytes from the start of the words to the notes. */
+#define SEGPOOL_WORDS_NOTES(regions)	SEGPOOL_WORDS_PAGES_(regions)
+/* Bytes of words and notes. */
+#define SEGPOOL_WORDS_LENGTH(regions) \
+	(SEGPOOL_WORDS_NOTES(regions) + \
+	 SEGPOOL_WORDS_PAGES_(((__u64)(regions) + SEGPOOL_WORDS_PER_NOTE - 1) / SEGPOOL_WORDS_PER_NOTE))
 
 #endif /* _UAPI_LINUX_SEGPOOL_H */
