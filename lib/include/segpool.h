@@ -44,8 +44,9 @@ enum segpool_backend_kind {
 };
 
 /*
- * What a pool can do: segpool_capabilities(). The backend "kernel" can do all of it,
- * the backend "user" nothing of it, and says instead what follows each.
+ * What a pool can do: segpool_capabilities(). The backend "kernel" can do all of it
+ * (the last only if it was asked for), the backend "user" nothing of it, and says instead what
+ * follows each.
  */
 /*
  * A touch of a released region raises SIGBUS, unless it was released lazily.
@@ -79,7 +80,31 @@ enum segpool_backend_kind {
 #define SEGPOOL_CAN_POLL_PRESSURE	(1U << 7)
 /* Others see the pool: debugfs, tracepoints, the ceiling of all pools. */
 #define SEGPOOL_CAN_BE_WATCHED		(1U << 8)
-#define SEGPOOL_CAN_ALL			((1U << 9) - 1)
+/*
+ * A region that is released lazily, and the next one of its class that is asked for, need no
+ * system call (options.words). Otherwise each is one.
+ */
+#define SEGPOOL_CAN_SKIP_CALLS		(1U << 9)
+#define SEGPOOL_CAN_ALL			((1U << 10) - 1)
+
+/**
+ * enum segpool_words_use - may regions be released and taken back without a system call?
+ * @SEGPOOL_WORDS_NEVER: each is one.
+ * @SEGPOOL_WORDS_IF_POSSIBLE: they are where the kernel, and the mode, can do it:
+ *	segpool_capabilities() says whether they can (SEGPOOL_CAN_SKIP_CALLS).
+ * @SEGPOOL_WORDS_ALWAYS: segpool_open() fails where they cannot (-EOPNOTSUPP; -EINVAL: the
+ *	kernel does not know of it).
+ *
+ * It applies to segpool_region_free() with SEGPOOL_LAZY, to segpool_region_alloc() with
+ * SEGPOOL_POPULATE and neither SEGPOOL_ZERO nor SEGPOOL_CONTIGUOUS, and so to segments.
+ * segpool_stat() and all who look at the pool from elsewhere see no difference, but for the counters
+ * released_regions, reused_regions and word_reuses.
+ */
+enum segpool_words_use {
+	SEGPOOL_WORDS_NEVER = 0,
+	SEGPOOL_WORDS_IF_POSSIBLE = 1,
+	SEGPOOL_WORDS_ALWAYS = 2,
+};
 
 /*
  * In options.flags, beside SEGPOOL_SET_*: wrong uses of segments are found, refused and reported, at
@@ -108,10 +133,10 @@ enum segpool_backend_kind {
  * @classes: segment sizes, ascending.
  * @device: path of the device; NULL: SEGPOOL_DEVICE.
  * @backend: enum segpool_backend_kind; 0: SEGPOOL_BACKEND_AUTO.
- * @reserved: must be 0.
+ * @words: enum segpool_words_use; 0: SEGPOOL_WORDS_NEVER.
  * @wait_ms: milliseconds that a request for a segment may wait before it is refused for want of
  *	memory; at most SEGPOOL_MAX_WAIT_MS; 0: it does not wait.
- * @reserved2: must be 0.
+ * @reserved: must be 0.
  */
 struct segpool_options {
 	uint32_t size;
@@ -124,9 +149,9 @@ struct segpool_options {
 	uint32_t classes[SEGPOOL_MAX_CLASSES];
 	const char *device;
 	uint32_t backend;
-	uint32_t reserved;
+	uint32_t words;
 	uint32_t wait_ms;
-	uint32_t reserved2;
+	uint32_t reserved;
 };
 
 /**
@@ -141,6 +166,7 @@ void segpool_options_init(struct segpool_options *options);
  * @pool: set to the pool on success, NULL otherwise.
  *
  * Return: 0; -EINVAL: an option, or the environment variable, is out of its range;
+ * -EOPNOTSUPP: options.words asks for what cannot be done;
  * -E2BIG: an option is set that this version of the library does not know; -ENOMEM:
  * the reservation does not fit into the address space (RLIMIT_AS), or no memory for
  * the pool itself. Of the backend "kernel" also -ENOENT or -ENXIO: no module loaded;

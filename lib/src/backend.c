@@ -46,7 +46,9 @@ const char *segpool_backend_name(const struct segpool *pool)
 
 uint32_t segpool_capabilities(const struct segpool *pool)
 {
-	return pool ? pool->backend->capabilities : 0;
+	if (!pool)
+		return 0;
+	return pool->backend->capabilities | (pool->words ? SEGPOOL_CAN_SKIP_CALLS : 0);
 }
 
 int segpool_pressure_fd(const struct segpool *pool)

@@ -17,6 +17,7 @@
 struct segpool_backend;
 struct segpool_user;
 struct segpool_segments;
+struct segpool_words;
 
 /* Every member is constant from the end of segpool_open() to segpool_close(), unless it says more. */
 struct segpool {
@@ -24,6 +25,10 @@ struct segpool {
 	/* Of the backend "kernel": the file, and the process that has its mapping. */
 	int fd;
 	pid_t creator;
+	/* It was set up with SEGPOOL_WORDS. */
+	bool lends;
+	/* Of the backend "kernel", where it lends regions; otherwise NULL. */
+	struct segpool_words *words;
 	/* Of the backend "user". */
 	struct segpool_user *user;
 	/* Of all pools that this process has ever had; never 0. */

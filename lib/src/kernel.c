@@ -5,6 +5,27 @@
 #include "backend.h"
 #include "record.h"
 #include "syscall.h"
+#include "words.h"
+
+/* A kernel that does not know words, or not in this mode, does without them if it may. */
+static int set_up(struct segpool *pool, uint32_t words, struct segpool_setup *setup)
+{
+	const struct segpool_setup plain = *setup;
+	int error;
+
+	pool->lends = words != SEGPOOL_WORDS_NEVER;
+	if (pool->lends)
+		setup->flags |= SEGPOOL_WORDS;
+	error = segpool_sys_ioctl(pool->fd, SEGPOOL_IOC_SETUP, setup);
+	if (words == SEGPOOL_WORDS_ALWAYS && (error == -EINVAL || error == -EOPNOTSUPP))
+		return segpool_record_fault(error,
+			"options.words is SEGPOOL_WORDS_ALWAYS, which this kernel cannot do in options.mode");
+	if (words != SEGPOOL_WORDS_IF_POSSIBLE || (error != -EINVAL && error != -EOPNOTSUPP))
+		return error;
+	pool->lends = false;
+	*setup = plain;
+	return segpool_sys_ioctl(pool->fd, SEGPOOL_IOC_SETUP, setup);
+}
 
 static int kernel_open(struct segpool *pool, const struct segpool_options *options,
 		       struct segpool_setup *setup)
@@ -15,7 +36,7 @@ static int kernel_open(struct segpool *pool, const struct segpool_options *optio
 	if (pool->fd < 0)
 		return pool->fd;
 	pool->creator = segpool_sys_getpid();
-	error = segpool_sys_ioctl(pool->fd, SEGPOOL_IOC_SETUP, setup);
+	error = set_up(pool, options->words, setup);
 	if (error)
 		segpool_sys_close(pool->fd);
 	return error;
@@ -26,9 +47,10 @@ static int kernel_map(struct segpool *pool, uint64_t length)
 	void *base;
 	int error = segpool_sys_map(pool->fd, length, &base);
 
-	if (!error)
-		pool->base = base;
-	return error;
+	if (error)
+		return error;
+	pool->base = base;
+	return pool->lends ? segpool_words_open(pool) : 0;
 }
 
 static int kernel_call(const struct segpool *pool, unsigned long request, void *argument)
@@ -51,7 +73,10 @@ static bool mapping_is_ours(const struct segpool *pool)
 
 static void kernel_close(struct segpool *pool)
 {
-	if (mapping_is_ours(pool))
+	bool ours = mapping_is_ours(pool);
+
+	segpool_words_close(pool, ours);
+	if (ours)
 		segpool_sys_unmap(pool->base, pool->reservation);
 	segpool_sys_close(pool->fd);
 }
@@ -63,7 +88,7 @@ static int kernel_pressure_fd(const struct segpool *pool)
 
 const struct segpool_backend segpool_kernel_backend = {
 	.name = "kernel",
-	.capabilities = SEGPOOL_CAN_ALL,
+	.capabilities = SEGPOOL_CAN_ALL & ~SEGPOOL_CAN_SKIP_CALLS,
 	.open = kernel_open,
 	.map = kernel_map,
 	.call = kernel_call,

@@ -157,11 +157,14 @@ int segpool_options_check(const struct segpool_options *given, struct segpool_op
 	if (options->backend > SEGPOOL_BACKEND_USER)
 		return segpool_record_fault(-EINVAL,
 			"options.backend is none of enum segpool_backend_kind");
-	if (options->reserved || options->reserved2)
+	if (options->reserved)
 		return segpool_record_fault(-EINVAL, "options.reserved must be 0");
 	if (options->wait_ms > SEGPOOL_MAX_WAIT_MS)
 		return segpool_record_fault(-EINVAL,
 			"options.wait_ms is above ten seconds (SEGPOOL_MAX_WAIT_MS)");
+	if (options->words > SEGPOOL_WORDS_ALWAYS)
+		return segpool_record_fault(-EINVAL,
+			"options.words is none of enum segpool_words_use");
 	error = check_limits(options);
 	if (error)
 		return error;

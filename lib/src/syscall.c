@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
+#include <linux/segpool.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -46,17 +47,27 @@ int segpool_sys_ioctl(int fd, unsigned long request, void *argument)
 	return result(ioctl(fd, request, argument));
 }
 
-int segpool_sys_map(int fd, uint64_t length, void **base)
+static int map_at(int fd, uint64_t length, off_t offset, void **base)
 {
 	void *address;
 
 	if (length > SIZE_MAX)
 		return -ENOMEM;
-	address = mmap(NULL, (size_t)length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	address = mmap(NULL, (size_t)length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
 	if (address == MAP_FAILED)
 		return -errno;
 	*base = address;
 	return 0;
+}
+
+int segpool_sys_map(int fd, uint64_t length, void **base)
+{
+	return map_at(fd, length, 0, base);
+}
+
+int segpool_sys_map_words(int fd, uint64_t length, void **base)
+{
+	return map_at(fd, length, (off_t)SEGPOOL_WORDS_OFFSET, base);
 }
 
 int segpool_sys_unmap(void *base, uint64_t length)

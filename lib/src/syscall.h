@@ -14,6 +14,7 @@ int segpool_sys_open(const char *path);
 int segpool_sys_close(int fd);
 int segpool_sys_ioctl(int fd, unsigned long request, void *argument);
 int segpool_sys_map(int fd, uint64_t length, void **base);
+int segpool_sys_map_words(int fd, uint64_t length, void **base);
 int segpool_sys_unmap(void *base, uint64_t length);
 pid_t segpool_sys_getpid(void);
 

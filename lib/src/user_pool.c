@@ -72,6 +72,11 @@ static int user_open(struct segpool *pool, const struct segpool_options *options
 
 	if (!user)
 		return segpool_record_fault(-ENOMEM, "no memory for the pool's own structure");
+	if (options->words == SEGPOOL_WORDS_ALWAYS) {
+		free(user);
+		return segpool_record_fault(-EOPNOTSUPP,
+			"options.words is SEGPOOL_WORDS_ALWAYS, which a pool of the backend \"user\" cannot do");
+	}
 	if (segpool_sys_page() != SEGPOOL_PAGE) {
 		free(user);
 		return segpool_record_fault(-EINVAL,
@@ -90,7 +95,6 @@ static int user_open(struct segpool *pool, const struct segpool_options *options
 	setup->pool_id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
 	pool->user = user;
 	pool->fd = -1;
-	(void)options;
 	return 0;
 }
 

@@ -82,6 +82,15 @@ int segpool_sys_map(int fd, uint64_t length, void **base)
 	return 0;
 }
 
+/* The fake knows no words. */
+int segpool_sys_map_words(int fd, uint64_t length, void **base)
+{
+	(void)fd;
+	(void)length;
+	(void)base;
+	abort();
+}
+
 int segpool_sys_unmap(void *base, uint64_t length)
 {
 	(void)length;

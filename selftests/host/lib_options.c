@@ -119,10 +119,10 @@ static void bad_options_are_refused_by_name(void)
 	refused(-EINVAL, "options.backend");
 	options.reserved = 1;
 	refused(-EINVAL, "options.reserved");
-	options.reserved2 = 1;
-	refused(-EINVAL, "options.reserved");
 	options.wait_ms = SEGPOOL_MAX_WAIT_MS + 1;
 	refused(-EINVAL, "options.wait_ms");
+	options.words = SEGPOOL_WORDS_ALWAYS + 1;
+	refused(-EINVAL, "options.words");
 	options.flags = SEGPOOL_SET_VIRTUAL;
 	options.limits.virtual_budget = UINT64_MAX;
 	refused(-EINVAL, "virtual_budget");

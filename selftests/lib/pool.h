@@ -7,7 +7,7 @@
 #include "testing.h"
 #include <segpool.h>
 
-/* Each program is there for both backends: user_*.c include those without it in their name. */
+/* Each program is there for both backends: user_*.c include those without it in their name; words_*.c, too. */
 #ifdef PLAIN_MEMORY
 #define BACKEND		SEGPOOL_BACKEND_USER
 #else
@@ -32,6 +32,10 @@ static SP_UNUSED void small_options(struct segpool_options *options)
 		.retain_age_ms = 0,
 		.watermark = 100,
 	};
+#ifdef WITH_WORDS
+	options->mode = SEGPOOL_MODE_HUGE;
+	options->words = SEGPOOL_WORDS_ALWAYS;
+#endif
 }
 
 static SP_UNUSED int small_pool(struct segpool **pool)

@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The same where regions are released and taken back by their words. */
+#define WITH_WORDS
+#include "region.c"
