@@ -7,6 +7,7 @@
  */
 #include "../testing.h"
 #include "clock.h"
+#include <segpool.h>
 #include <stdbool.h>
 #include <sys/utsname.h>
 
@@ -23,6 +24,8 @@
 #define HUGE_PAIR_LIMIT		8000
 #define HUGE_TABLE_PAIR_LIMIT	80000
 #define LAZY_PAIR_LIMIT		6500
+#define WORD_LIMIT		300
+#define WORD_PAIR_LIMIT		3500
 #define CARVED_LIMIT_PERCENT	5
 #define RESERVATION_LIMIT	SP_MIB
 #define NO_LIMIT		INT64_MAX
@@ -33,6 +36,7 @@ static const char *const mode_names[NR_MODES] = { "strict", "pinnable", "huge" }
 struct figures {
 	uint64_t release, reuse, alloc, write_pages, pair;
 	uint64_t lazy_release, lazy_alloc, lazy_pair;
+	uint64_t word_calls, word_pair;
 	uint64_t batch_release, batch_alloc;
 	uint64_t first_alloc;
 	uint64_t few_release, few_reuse, many_release, many_reuse;
@@ -109,6 +113,50 @@ static void measure_alloc(struct sp_pool *pool, struct segpool_region *region, u
 	*alloc = median(taken, ROUNDS);
 }
 
+/*
+ * The same through the library, by the region's word: no system call. Where pages of the mode can
+ * be pinned it is one each. To read the clock takes as long as what is measured, so many at a time.
+ */
+static void measure_words(uint32_t mode, struct figures *figures)
+{
+	enum { PAIRS = 64 };
+	uint64_t calls[ROUNDS], pair[ROUNDS], start;
+	struct segpool_options options;
+	struct segpool_region region;
+	struct segpool *pool;
+	int round, i;
+
+	segpool_options_init(&options);
+	options.flags = SEGPOOL_SET_VIRTUAL | SEGPOOL_SET_PHYSICAL | SEGPOOL_SET_RETAIN |
+			SEGPOOL_SET_AGE;
+	options.limits = (struct segpool_limits){ .virtual_budget = REGION,
+						  .physical_budget = REGION,
+						  .retain_limit = REGION };
+	options.backend = SEGPOOL_BACKEND_KERNEL;
+	options.mode = mode;
+	options.words = SEGPOOL_WORDS_IF_POSSIBLE;
+	must("segpool_open", segpool_open(&options, &pool));
+	must("alloc", segpool_region_alloc(pool, 0, SEGPOOL_POPULATE, 0, &region, 1));
+	for (round = 0; round < ROUNDS; round++) {
+		start = now();
+		for (i = 0; i < PAIRS; i++) {
+			must("free", segpool_region_free(pool, region.handle, SEGPOOL_LAZY));
+			must("alloc", segpool_region_alloc(pool, 0, SEGPOOL_POPULATE, 0, &region, 1));
+		}
+		calls[round] = (now() - start) / PAIRS;
+		start = now();
+		for (i = 0; i < PAIRS; i++) {
+			write_pages(segpool_region_address(pool, region.handle));
+			must("free", segpool_region_free(pool, region.handle, SEGPOOL_LAZY));
+			must("alloc", segpool_region_alloc(pool, 0, SEGPOOL_POPULATE, 0, &region, 1));
+		}
+		pair[round] = (now() - start) / PAIRS;
+	}
+	segpool_close(pool);
+	figures->word_calls = median(calls, ROUNDS);
+	figures->word_pair = median(pair, ROUNDS);
+}
+
 static void measure_batch(struct sp_pool *pool, struct figures *figures)
 {
 	struct segpool_region regions[BATCH];
@@ -182,6 +230,7 @@ static void measure_mode(uint32_t mode, struct figures *figures)
 	measure_batch(&pool, figures);
 	sp_pool_close(&pool);
 
+	measure_words(mode, figures);
 	figures->first_alloc = measure_first_alloc(mode);
 	measure_carved(mode, FEW_REGIONS, &figures->few_release, &figures->few_reuse);
 	measure_carved(mode, MANY_REGIONS, &figures->many_release, &figures->many_reuse);
@@ -264,6 +313,8 @@ static int64_t growth(uint64_t few, uint64_t many)
 	growth(f[1].few, f[1].many), growth(f[2].few, f[2].many) })
 #define LIMITS(single, huge) ((const int64_t[NR_MODES]){ single, single, huge })
 #define LIMIT(limit) LIMITS(limit, limit)
+/* Pages of pinnable pools can be held, and those of strict ones on some kernels. */
+#define WORD_LIMITS(limit) ((const int64_t[NR_MODES]){ NO_LIMIT, NO_LIMIT, limit })
 
 static void print_rows(struct report *report, const struct figures f[NR_MODES], int64_t reservation)
 {
@@ -285,6 +336,10 @@ static void print_rows(struct report *report, const struct figures f[NR_MODES], 
 	    false);
 	row(report, "  lazy release, alloc and the writes", unit, FIGURE(lazy_pair),
 	    LIMIT(LAZY_PAIR_LIMIT), false);
+	row(report, "lazy release and alloc by words, library", unit, FIGURE(word_calls),
+	    WORD_LIMITS(WORD_LIMIT), false);
+	row(report, "  with the writes", unit, FIGURE(word_pair), WORD_LIMITS(WORD_PAIR_LIMIT),
+	    false);
 	row(report, "first alloc, pages from the system, zeroed", unit, FIGURE(first_alloc),
 	    LIMIT(NO_LIMIT), false);
 	row(report, "release, batch of 64, per region", unit, FIGURE(batch_release), LIMIT(NO_LIMIT),
