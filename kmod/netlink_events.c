@@ -249,6 +249,8 @@ static void tell_summary(struct segpool_pool *pool)
 
 static void tell(struct segpool_pool *pool)
 {
+	/* Before its numbers are told. */
+	lent_settle_all(pool, false);
 	tell_management(pool);
 	if (is_listened_to(EVENTS_ALERT))
 		tell_alerts(pool);

@@ -41,8 +41,10 @@ int netlink_pool_get(struct sk_buff *request, struct genl_info *info)
 	if (err)
 		return err;
 	err = reply_begin(&reply, info);
-	if (!err)
+	if (!err) {
+		lent_settle_all(pool, true);
 		err = reply_end(&reply, info, put_pool(reply.skb, pool));
+	}
 	pool_put(pool);
 	return err;
 }
@@ -106,6 +108,7 @@ int netlink_pool_dump(struct sk_buff *skb, struct netlink_callback *cb)
 				    "a dump is of all pools: ask without it");
 		return -EINVAL;
 	}
+	pools_settle();
 	return dump_visited(&visit, pools_visit(dump_of(cb)->next_id, &cb->seq, dump_pool, &visit));
 }
 
@@ -139,8 +142,10 @@ int netlink_class_get(struct sk_buff *request, struct genl_info *info)
 	err = class_index(pool, info, &class);
 	if (!err)
 		err = reply_begin(&reply, info);
-	if (!err)
+	if (!err) {
+		lent_settle_all(pool, true);
 		err = reply_end(&reply, info, put_class(reply.skb, pool, class));
+	}
 	pool_put(pool);
 	return err;
 }
@@ -208,6 +213,7 @@ int netlink_class_dump(struct sk_buff *skb, struct netlink_callback *cb)
 
 	if (err)
 		return err;
+	pools_settle();
 	return dump_visited(&visit, pools_visit(dump_of(cb)->next_id, &cb->seq, dump_classes,
 						&visit));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Pools, classes and counters as attributes. Nothing here sleeps or takes a lock. */
+/* Pools, classes and counters as attributes. Only the sums of the module take a lock. */
 
 #include <linux/build_bug.h>
 #include <linux/mm.h>

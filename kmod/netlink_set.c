@@ -107,6 +107,7 @@ static int pool_trim(struct segpool_pool *pool, struct genl_info *info)
 	err = reply_begin(&reply, info);
 	if (err)
 		return err;
+	lent_settle_all(pool, true);
 	released = retain_trim(pool, target ? nla_get_u64(target) >> PAGE_SHIFT : 0);
 	err = put_pool(reply.skb, pool) ?:
 	      put_u64(reply.skb, SEGPOOL_A_POOL_RELEASED_BYTES, released << PAGE_SHIFT);
