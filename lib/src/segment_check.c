@@ -107,18 +107,23 @@ struct text {
 	size_t length;
 };
 
+static void add_arguments(struct text *text, const char *format, va_list arguments)
+{
+	size_t room = sizeof(text->text) - text->length;
+	int length = vsnprintf(text->text + text->length, room, format, arguments);
+
+	if (length > 0)
+		text->length += (size_t)length < room ? (size_t)length : room - 1;
+}
+
 __attribute__((__format__(__printf__, 2, 3)))
 static void add(struct text *text, const char *format, ...)
 {
-	size_t room = sizeof(text->text) - text->length;
 	va_list arguments;
-	int length;
 
 	va_start(arguments, format);
-	length = vsnprintf(text->text + text->length, room, format, arguments);
+	add_arguments(text, format, arguments);
 	va_end(arguments);
-	if (length > 0)
-		text->length += (size_t)length < room ? (size_t)length : room - 1;
 }
 
 /* The call, not where it returns to. */
