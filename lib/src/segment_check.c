@@ -17,7 +17,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,24 +106,16 @@ struct text {
 	size_t length;
 };
 
-static void add_arguments(struct text *text, const char *format, va_list arguments)
+static void grow(struct text *text, int length)
 {
 	size_t room = sizeof(text->text) - text->length;
-	int length = vsnprintf(text->text + text->length, room, format, arguments);
 
 	if (length > 0)
 		text->length += (size_t)length < room ? (size_t)length : room - 1;
 }
 
-__attribute__((__format__(__printf__, 2, 3)))
-static void add(struct text *text, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	add_arguments(text, format, arguments);
-	va_end(arguments);
-}
+#define add(to, ...) \
+	grow(to, snprintf((to)->text + (to)->length, sizeof((to)->text) - (to)->length, __VA_ARGS__))
 
 /* The call, not where it returns to. */
 static void add_site(struct text *text, const void *site)
