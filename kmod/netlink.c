@@ -96,8 +96,8 @@ static const struct genl_multicast_group groups[] = {
 
 /*
  * In the initial network namespace only: what it tells is of the whole machine. Its
- * operations run side by side, so that a long TRIM keeps no other request waiting; a family
- * that comes or goes it does.
+ * operations run side by side. But a family that comes or goes waits for all of them, and
+ * what is asked after that waits for it: none of them may go on for as long as somebody likes.
  */
 struct genl_family netlink_family = {
 	.name = SEGPOOL_FAMILY_NAME,
@@ -146,6 +146,17 @@ int netlink_check_administrator(struct sk_buff *request, struct genl_info *info)
 	return -EPERM;
 }
 
+static bool sees(const struct segpool_pool *pool, const void *viewer)
+{
+	return viewer_sees(viewer, pool);
+}
+
+/* With a reference; NULL: none that he sees. */
+struct segpool_pool *netlink_get_pool(const struct viewer *viewer, u32 id)
+{
+	return pools_get(id, sees, viewer);
+}
+
 /**
  * netlink_find_pool() - the pool that a request names
  * @request: as it arrived.
@@ -167,11 +178,9 @@ int netlink_find_pool(struct sk_buff *request, struct genl_info *info, u32 attri
 		return -EINVAL;
 	}
 	viewer_init(&viewer, request);
-	*pool = pools_get(nla_get_u32(info->attrs[attribute]));
-	if (*pool && viewer_sees(&viewer, *pool))
-		return 0;
+	*pool = netlink_get_pool(&viewer, nla_get_u32(info->attrs[attribute]));
 	if (*pool)
-		pool_put(*pool);
+		return 0;
 	NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[attribute], "there is no such pool");
 	return -ENOENT;
 }

@@ -24,6 +24,7 @@ struct viewer {
 /* netlink.c */
 void viewer_init(struct viewer *viewer, struct sk_buff *request);
 int netlink_check_administrator(struct sk_buff *request, struct genl_info *info);
+struct segpool_pool *netlink_get_pool(const struct viewer *viewer, u32 id);
 int netlink_find_pool(struct sk_buff *request, struct genl_info *info, u32 attribute,
 		      struct segpool_pool **pool);
 

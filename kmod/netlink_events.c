@@ -121,16 +121,19 @@ static bool event_begin(struct event *event, struct segpool_pool *pool, enum eve
 	return false;
 }
 
-/* Nobody is waited for: who has no room in his buffer loses it. */
-static void event_end(struct event *event, int err)
+/*
+ * Nobody is waited for: who has no room in his buffer loses it. Returns whether somebody is
+ * there to hear it: one who listens in another network namespace is not.
+ */
+static bool event_end(struct event *event, int err)
 {
 	if (WARN_ON_ONCE(err)) {
 		nlmsg_free(event->skb);
-		return;
+		return false;
 	}
 	genlmsg_end(event->skb, event->header);
-	genlmsg_multicast_netns(&netlink_family, &init_net, event->skb, 0, event->group,
-				EVENT_GFP);
+	return genlmsg_multicast_netns(&netlink_family, &init_net, event->skb, 0, event->group,
+				       EVENT_GFP) != -ESRCH;
 }
 
 static int put_name_and_counters(struct sk_buff *skb, const struct segpool_pool *pool)
@@ -157,15 +160,16 @@ static void tell_management(struct segpool_pool *pool)
 		tell_state(pool, SEGPOOL_CMD_POOL_CHANGE_NTF, changes - 1);
 }
 
+/* What nobody was there to hear is told once more when somebody is. */
 static void tell_pressure(struct segpool_pool *pool, bool on, u64 suppressed)
 {
+	bool heard = true;
 	struct event event;
 
-	WRITE_ONCE(pool->event.pressure, on);
-	if (!event_begin(&event, pool, EVENTS_ALERT, SEGPOOL_CMD_PRESSURE_NTF, suppressed))
-		return;
-	event_end(&event, put_name_and_counters(event.skb, pool) ?:
-			  nla_put_u8(event.skb, SEGPOOL_A_POOL_PRESSURE, on));
+	if (event_begin(&event, pool, EVENTS_ALERT, SEGPOOL_CMD_PRESSURE_NTF, suppressed))
+		heard = event_end(&event, put_name_and_counters(event.skb, pool) ?:
+					  nla_put_u8(event.skb, SEGPOOL_A_POOL_PRESSURE, on));
+	WRITE_ONCE(pool->event.pressure, on && heard);
 }
 
 /* Signals that came while it was on are told with its end. */

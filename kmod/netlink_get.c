@@ -154,15 +154,13 @@ int netlink_class_get(struct sk_buff *request, struct genl_info *info)
 static int dump_check_pool(struct netlink_callback *cb, struct nlattr *number)
 {
 	struct dump *dump = dump_of(cb);
-	struct segpool_pool *pool = pools_get(nla_get_u32(number));
-	bool seen = pool && viewer_sees(&dump->viewer, pool);
+	struct segpool_pool *pool = netlink_get_pool(&dump->viewer, nla_get_u32(number));
 
-	if (pool)
-		pool_put(pool);
-	if (!seen) {
+	if (!pool) {
 		NL_SET_ERR_MSG_ATTR(cb->extack, number, "there is no such pool");
 		return -ENOENT;
 	}
+	pool_put(pool);
 	dump->only = nla_get_u32(number);
 	dump->next_id = dump->only;
 	return 0;

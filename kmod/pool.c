@@ -211,24 +211,26 @@ static void limits_apply(struct segpool_pool *pool, const struct segpool_limits 
  * @flags: SEGPOOL_SET_*.
  * @limits: from user space, unchecked; set to what is in force.
  *
- * Context: may sleep.
- * Return: 0 or -EINVAL.
+ * Context: may sleep; killable.
+ * Return: 0, -EINVAL or -EINTR.
  */
 int pool_set_limits(struct segpool_pool *pool, u32 flags, struct segpool_limits *limits)
 {
 	if (!limits_valid(limits, flags, pool_region_size(pool)))
 		return -EINVAL;
 
-	mutex_lock(&pool->limits_lock);
 	/* What is released already is not what the new limits refuse. */
 	lent_settle_all(pool, true);
+	if (mutex_lock_killable(&pool->limits_lock))
+		return -EINTR;
 	limits_apply(pool, limits, flags);
-	if (account_excess(&pool->account))
-		lent_recall(pool);
-	retain_limits_changed(pool);
 	pool_limits(pool, limits);
 	mutex_unlock(&pool->limits_lock);
 
+	/* Without the lock: who changes them from outside must not wait for that. */
+	if (account_excess(&pool->account))
+		lent_recall(pool);
+	retain_limits_changed(pool);
 	events_pool_changed(pool);
 	budget_wake(pool);
 	if (pressure_is_on(pool))

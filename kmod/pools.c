@@ -64,11 +64,17 @@ bool pools_visit(u32 from, u32 *generation, bool (*visit)(struct segpool_pool *p
 /**
  * pools_get() - the pool with this number
  * @id: any number.
+ * @may: whether it may be had.
+ * @context: handed on to @may.
+ *
+ * The end of a pool waits for who has a reference, so nobody gets one who has no
+ * business with the pool.
  *
  * Context: may sleep.
  * Return: the pool, for pool_put(); NULL where there is none, or it is about to end.
  */
-struct segpool_pool *pools_get(u32 id)
+struct segpool_pool *pools_get(u32 id, bool (*may)(const struct segpool_pool *pool,
+						   const void *context), const void *context)
 {
 	struct segpool_pool *found = NULL;
 	struct segpool_pool *pool;
@@ -77,7 +83,7 @@ struct segpool_pool *pools_get(u32 id)
 	list_for_each_entry(pool, &pools, node) {
 		if (pool->id != id)
 			continue;
-		if (pool_tryget(pool))
+		if (may(pool, context) && pool_tryget(pool))
 			found = pool;
 		break;
 	}

@@ -6,6 +6,7 @@
 
 #include <linux/err.h>
 #include <linux/mm.h>
+#include <linux/mmap_lock.h>
 
 #include "segpool.h"
 #include "valid.h"
@@ -48,6 +49,10 @@ int range_walk_to(struct range_walk *walk, const struct segpool_range *range, bo
 	err = range_find(walk->pool, range, &walk->at);
 	if (err)
 		return err;
+	/* Who waits for the mmap lock waits for one region, not for all of the call. */
+	if (walk->locked && walk->locked != walk->at.region &&
+	    mmap_lock_is_contended(walk->pool->mm))
+		range_walk_unlock(walk);
 	if (!walk->vma) {
 		vma = map_lock(walk->pool);
 		if (IS_ERR(vma))

@@ -421,10 +421,11 @@ static bool region_is_older(const struct region *region, unsigned long since,
 
 /*
  * Gives a portion of the oldest pages back, or those of a region, counted as what @why
- * says; returns how many. Of a huge page all go, also where fewer would do.
+ * says; returns how many: 0, too, where the task is killed, if it is @killable. Of a
+ * huge page all go, also where fewer would do.
  */
 static u32 retain_drop(struct segpool_pool *pool, u64 target, const unsigned long *cutoff,
-		       enum segpool_counter why)
+		       enum segpool_counter why, bool killable)
 {
 	struct retain *retain = &pool->retain;
 	struct page *pages[TRIM_PORTION];
@@ -451,7 +452,7 @@ static u32 retain_drop(struct segpool_pool *pool, u64 target, const unsigned lon
 		spin_unlock(&retain->lock);
 		if (kept)
 			nr = kept_drop(pool, region, nr, cutoff, why);
-	} while (kept && !nr);
+	} while (kept && !nr && !(killable && fatal_signal_pending(current)));
 
 	if (kept)
 		return nr;
@@ -504,12 +505,14 @@ static bool is_above(const struct segpool_pool *pool, u64 target)
 }
 
 /*
- * Gives retained pages back until at most @target are left, and the budget holds;
- * stops early where the task is killed, if it is @killable. Returns how many went.
+ * Gives retained pages back until at most @target are left, and the budget holds; if it
+ * is @killable, it stops early where the task is killed, or when as many went as there were: the program
+ * may retain others all the time. Returns how many went.
  */
 static u64 drop_surplus(struct segpool_pool *pool, u64 target, bool killable)
 {
 	struct retain *retain = &pool->retain;
+	u64 most = killable ? owned_retained(account_read(&pool->account)) : U64_MAX;
 	struct retain_leaving leaving;
 	u64 released = 0;
 	u32 part;
@@ -517,11 +520,11 @@ static u64 drop_surplus(struct segpool_pool *pool, u64 target, bool killable)
 	do {
 		leaving.nr_left = READ_ONCE(retain->nr_left);
 		do {
-			part = retain_drop(pool, target, NULL, SEGPOOL_C_TRIMMED_PAGES);
+			part = retain_drop(pool, target, NULL, SEGPOOL_C_TRIMMED_PAGES, killable);
 			released += part;
-		} while (part && !(killable && fatal_signal_pending(current)));
+		} while (part && released < most && !(killable && fatal_signal_pending(current)));
 
-		if (!is_above(pool, target))
+		if (released >= most || !is_above(pool, target))
 			break;
 		/* Also those that others are giving back; or have only moved, so look again. */
 		if (!killable)
@@ -617,11 +620,11 @@ static void retain_age(struct work_struct *work)
 	unsigned long age = READ_ONCE(pool->retain_age);
 	unsigned long cutoff = jiffies - age;
 
-	/* For retain_look(). */
+	/* For retain_look(), and who was killed while he lowered a limit. */
 	kept_limits(pool);
 	if (!age)
 		return;
-	while (retain_drop(pool, 0, &cutoff, SEGPOOL_C_AGED_PAGES))
+	while (retain_drop(pool, 0, &cutoff, SEGPOOL_C_AGED_PAGES, false))
 		;
 	retain_age_goes_on(pool);
 }
@@ -635,11 +638,13 @@ void retain_limits_changed(struct segpool_pool *pool)
 	/*
 	 * Under the lock: who begins a magazine, or arms the work, afterwards sees the new age;
 	 * and who closes the pool meanwhile, which another process may be changing, finds the
-	 * work armed or keeps it from being.
+	 * work armed or keeps it from being. What a process that was killed has left undone
+	 * the work does.
 	 */
 	spin_lock(&pool->retain.lock);
-	if (pool->retain_age && !pool->retain.closed &&
-	    owned_retained(account_read(&pool->account)))
+	if (!pool->retain.closed &&
+	    (is_above(pool, READ_ONCE(pool->retain_limit)) ||
+	     (pool->retain_age && owned_retained(account_read(&pool->account)))))
 		mod_delayed_work(age_queue, &pool->retain.age_work, 0);
 	spin_unlock(&pool->retain.lock);
 }

@@ -331,7 +331,8 @@ static inline void pool_put(struct segpool_pool *pool)
 void pools_add(struct segpool_pool *pool);
 void pools_remove(struct segpool_pool *pool);
 void pools_for_each(void (*visit)(struct segpool_pool *pool, void *context), void *context);
-struct segpool_pool *pools_get(u32 id);
+struct segpool_pool *pools_get(u32 id, bool (*may)(const struct segpool_pool *pool,
+						   const void *context), const void *context);
 bool pools_visit(u32 from, u32 *generation, bool (*visit)(struct segpool_pool *pool, void *context),
 		 void *context);
 void pools_totals(u64 totals[SEGPOOL_NR_COUNTERS]);
