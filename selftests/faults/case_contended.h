@@ -136,6 +136,14 @@ static void wait_populate(struct contention *contention)
 	sp_populate(scene->pool.fd, scene->regions[0].handle, 0, SP_PAGE, 0);
 }
 
+/* With retained pages at hand it would not wait; zeroing them it does not do under locks. */
+static void wait_populate_zeroed(struct contention *contention)
+{
+	struct scene *scene = &contention->scene;
+
+	sp_populate(scene->pool.fd, scene->regions[0].handle, 0, SP_PAGE, SEGPOOL_ZERO);
+}
+
 /* Refused, but only once the region has been looked at. */
 static void wait_free_stale(struct contention *contention)
 {
@@ -192,7 +200,7 @@ static const struct contended_place contended_places[] = {
 	{ "populate_waits_for_the_region", REGION_LOCK(with_full_regions), .wait = wait_populate,
 	  .under = "range_populate+" },
 	{ "populate_waits_for_another", ONE_BIG_REGION(with_full_regions), .hold = hold_region,
-	  .wait = wait_populate, .in = "region_fill_begin+", .under = "range_populate+" },
+	  .wait = wait_populate_zeroed, .in = "region_fill_begin+", .under = "range_populate+" },
 	{ "free_waits_for_the_region", REGION_LOCK(with_stale_handle), .wait = wait_free_stale,
 	  .under = "region_release+" },
 	{ "debugger_waits_for_the_region", REGION_LOCK(with_full_regions), .wait = wait_debugger,
