@@ -29,6 +29,11 @@ struct command {
 	int (*run)(int argc, char **argv);
 };
 
+extern const struct command command_list;
+extern const struct command command_show;
+extern const struct command command_set;
+extern const struct command command_trim;
+extern const struct command command_metrics;
 extern const struct command command_trace;
 extern const struct command command_replay;
 

@@ -35,6 +35,9 @@ static void quoted(FILE *file, const char *string)
 			fputs("\\ufffd", file);
 		else if (*text < 0x20 || *text == 0x7f)
 			fprintf(file, "\\u%04x", *text);
+		else if (text[0] == 0xc2 && text[1] < 0xa0)
+			/* Terminals take these for control characters, too. */
+			fprintf(file, "\\u%04x", text[1]);
 		else if (*text == '"' || *text == '\\')
 			fprintf(file, "\\%c", *text);
 		else
@@ -48,7 +51,7 @@ static void begin(struct json *json, const char *name)
 {
 	if (json->filled)
 		fputc(',', json->file);
-	if (json->depth)
+	if (json->depth && !json->flat)
 		fprintf(json->file, "\n%*s", 2 * json->depth, "");
 	if (name) {
 		quoted(json->file, name);
@@ -68,7 +71,7 @@ static void open_with(struct json *json, const char *name, char bracket)
 static void close_with(struct json *json, char bracket)
 {
 	json->depth--;
-	if (json->filled)
+	if (json->filled && !json->flat)
 		fprintf(json->file, "\n%*s", 2 * json->depth, "");
 	fputc(bracket, json->file);
 	if (!json->depth)
@@ -116,6 +119,12 @@ void json_real(struct json *json, const char *name, double value)
 	}
 	begin(json, name);
 	fprintf(json->file, "%.6f", value);
+}
+
+void json_bool(struct json *json, const char *name, int value)
+{
+	begin(json, name);
+	fputs(value ? "true" : "false", json->file);
 }
 
 void json_null(struct json *json, const char *name)

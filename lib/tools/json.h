@@ -12,6 +12,7 @@
 struct json {
 	FILE *file;
 	int depth;
+	int flat;	/* all of it on one line */
 	int filled;	/* the innermost object or array has something in it */
 };
 
@@ -23,6 +24,7 @@ void json_end_array(struct json *json);
 void json_string(struct json *json, const char *name, const char *value);
 void json_number(struct json *json, const char *name, uint64_t value);
 void json_real(struct json *json, const char *name, double value);
+void json_bool(struct json *json, const char *name, int value);
 void json_null(struct json *json, const char *name);
 
 #endif

@@ -6,6 +6,11 @@
 #include "command.h"
 
 static const struct command *const commands[] = {
+	&command_list,
+	&command_show,
+	&command_set,
+	&command_trim,
+	&command_metrics,
 	&command_trace,
 	&command_replay,
 };
