@@ -34,6 +34,7 @@ extern const struct command command_show;
 extern const struct command command_set;
 extern const struct command command_trim;
 extern const struct command command_metrics;
+extern const struct command command_monitor;
 extern const struct command command_trace;
 extern const struct command command_replay;
 

@@ -11,6 +11,7 @@ static const struct command *const commands[] = {
 	&command_set,
 	&command_trim,
 	&command_metrics,
+	&command_monitor,
 	&command_trace,
 	&command_replay,
 };
