@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "command.h"
+#include "gnuplot.h"
 #include "json.h"
 #include "replay.h"
 
@@ -245,18 +241,6 @@ void report_json(const char *name, const struct history *history,
 	json_end_object(&json);
 }
 
-/* gnuplot has a string in single quotes, in which two of them are one. */
-static void quoted(FILE *file, const char *text)
-{
-	fputc('\'', file);
-	for (; *text; text++) {
-		if (*text == '\'')
-			fputc('\'', file);
-		fputc((unsigned char)*text < 0x20 ? ' ' : *text, file);
-	}
-	fputc('\'', file);
-}
-
 static void plot_data(FILE *file, const struct replay_result *result, int number)
 {
 	fprintf(file, "$run%d << END_OF_RUN\n", number);
@@ -281,19 +265,13 @@ static void plot_panel(FILE *file, const char *title, int column,
 	fputc('\n', file);
 }
 
-static void plot_script(FILE *file, const char *output, const char *name,
-			const struct history *history,
+static void plot_script(FILE *file, const char *name, const struct history *history,
 			const struct replay_result *const *results, int count)
 {
-	fputs("set terminal svg noenhanced size 900,700 font 'sans-serif,13' "
-	      "background '#ffffff'\nset output ", file);
-	quoted(file, output);
-	for (int i = 0; i < count; i++) {
-		fputc('\n', file);
+	for (int i = 0; i < count; i++)
 		plot_data(file, results[i], i);
-	}
 	fputs("set multiplot layout 2,1 title ", file);
-	quoted(file, history->program[0] ? history->program : name);
+	gnuplot_quoted(file, history->program[0] ? history->program : name);
 	fputs("\nset yrange [0:*]\nset ylabel 'MiB'\nset xlabel 'seconds of the history'\n"
 	      "set key outside right top\nset grid ytics linecolor rgb '#eeeeee'\n", file);
 	plot_panel(file, "physical memory", 4, results, count);
@@ -304,26 +282,10 @@ static void plot_script(FILE *file, const char *output, const char *name,
 int report_plot(const char *output, const char *name, const struct history *history,
 		const struct replay_result *const *results, int count)
 {
-	FILE *file;
-	int status;
+	FILE *file = gnuplot_begin(output, 900, 700);
 
-	if (access(output, F_OK) && errno == ENOENT) {
-		file = fopen(output, "we");
-		if (!file)
-			return complain("%s: %s", output, strerror(errno));
-		fclose(file);
-	}
-	fflush(stdout);
-	/* A gnuplot that is not there reads nothing. */
-	signal(SIGPIPE, SIG_IGN);
-	file = popen("gnuplot", "we");
 	if (!file)
-		return complain("gnuplot could not be started: %s", strerror(errno));
-	plot_script(file, output, name, history, results, count);
-	status = pclose(file);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-		return complain("--plot needs gnuplot: apt-get install gnuplot-nox");
-	if (status)
-		return complain("%s: gnuplot could not draw it; its message is above", output);
-	return 0;
+		return -1;
+	plot_script(file, name, history, results, count);
+	return gnuplot_end(file, output);
 }

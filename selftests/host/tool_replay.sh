@@ -178,7 +178,7 @@ refused_plot() {
 	local status=0
 	"$segpool" replay --settle 0 --backend malloc --plot "$scratch/other.svg" "$scratch/known" \
 		>"$scratch/out" 2>"$scratch/said" || status=$?
-	[[ $status -eq 1 && $(<"$scratch/said") == *"--plot needs gnuplot: apt-get install gnuplot-nox"* ]]
+	[[ $status -eq 1 && $(<"$scratch/said") == *"plots need gnuplot: apt-get install gnuplot-nox"* ]]
 }
 
 command_as_a_whole() {
