@@ -88,6 +88,7 @@ a_pools_life() {
 		kill "$(awk -v id="$pool" '$1 == id { print $2 }' "$debugfs/pools")" &&
 		wait_for "pool $pool \(segpool\): gone: virtual 16.0 MiB of "
 	verdict=$?
+	kill "$(awk -v id="$pool" '$1 == id { print $2 }' "$debugfs/pools")" 2>/dev/null
 	wait "$program" 2>/dev/null
 	finish INT && [ "$verdict" -eq 0 ] && ! grep -q lost "$folder/events"
 }
@@ -154,7 +155,9 @@ not_for_everybody() {
 }
 
 make_history
-: >"$folder/why" >"$folder/events" >"$folder/said"
+for file in why events said; do
+	: >"$folder/$file"
+done
 echo "TAP version 13"
 echo "1..5"
 for test in a_pools_life as_json summaries losses not_for_everybody; do
