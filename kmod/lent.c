@@ -183,6 +183,7 @@ static void learn(struct segpool_pool *pool, struct region *region, u32 word)
 bool lent_settle(struct segpool_pool *pool, struct region *region)
 {
 	u32 tries = TRIES;
+	atomic_t *lookers;
 	u32 seen, old;
 	u32 *word;
 
@@ -193,13 +194,19 @@ bool lent_settle(struct segpool_pool *pool, struct region *region)
 		return false;
 	word = word_of(pool, region);
 	seen = READ_ONCE(*word);
+	lookers = &pool->lent->pages[region->index / LENT_WORDS].lookers;
 	while (lent_is_idle(seen) && tries--) {
+		/* Who finds the word taken, and the region in no queue yet, waits for it. */
+		atomic_inc(lookers);
 		old = cmpxchg(word, seen, SEGPOOL_WORD_CALL);
 		if (old == seen) {
 			learn(pool, region, seen);
 			region_release_lent(pool, region);
-			return true;
 		}
+		smp_mb__before_atomic();
+		atomic_dec(lookers);
+		if (old == seen)
+			return true;
 		seen = old;
 	}
 	if (lent_state(seen) == SEGPOOL_WORD_HELD)
@@ -259,7 +266,8 @@ int lent_settle_handle(struct segpool_pool *pool, u64 handle)
 {
 	struct region *region = region_lookup(pool, handle_index(handle));
 
-	if (!region || !lent_is_lent(pool, region))
+	/* Also where the word says nothing: somebody may be settling it. */
+	if (!pool->lent || !region || word_state(region_word(region)) != REGION_ACTIVE)
 		return 0;
 	if (region_lock_killable(region))
 		return -EINTR;
@@ -277,8 +285,12 @@ static bool may_lend(const struct segpool_pool *pool, const struct region *regio
 	       !atomic_read(&pool->nr_waiters) && !account_excess(&pool->account);
 }
 
-/* Somebody looks at it from now on: the shrinker, and the scan. */
-static void is_lent(struct segpool_pool *pool, const struct region *region)
+/**
+ * lent_watch() - look at a region from now on: the shrinker, and the scan
+ * @pool: the pool, which lends.
+ * @region: lent, and active: before that they would find nothing, and forget it.
+ */
+void lent_watch(struct segpool_pool *pool, const struct region *region)
 {
 	/* After the word: pairs with recall_page(). */
 	smp_store_release(&pool->lent->pages[region->index / LENT_WORDS].lent, true);
@@ -295,25 +307,23 @@ static void is_lent(struct segpool_pool *pool, const struct region *region)
  * @pool: the pool, which lends.
  * @region: claimed, before it is handed out; or active, and locked.
  * @generation: that it has then.
+ *
+ * Return: whether it is; to be followed by lent_watch().
  */
-void lent_offer_region(struct segpool_pool *pool, const struct region *region, u32 generation)
+bool lent_offer_region(struct segpool_pool *pool, const struct region *region, u32 generation)
 {
-	bool lend, lent;
-	u32 seen, held;
+	u32 held = SEGPOOL_WORD(generation, SEGPOOL_WORD_HELD);
+	bool lend = may_lend(pool, region);
 	u32 *word = word_of(pool, region);
+	u32 seen;
 
-	lend = may_lend(pool, region);
-	held = SEGPOOL_WORD(generation, SEGPOOL_WORD_HELD);
 	if (word_state(region_word(region)) == REGION_ACTIVE) {
 		seen = READ_ONCE(*word);
-		lent = lend && lent_state(seen) == SEGPOOL_WORD_CALL &&
+		return lend && lent_state(seen) == SEGPOOL_WORD_CALL &&
 		       cmpxchg(word, seen, held) == seen;
-	} else {
-		WRITE_ONCE(*word, lend ? held : SEGPOOL_WORD_CALL);
-		lent = lend;
 	}
-	if (lent)
-		is_lent(pool, region);
+	WRITE_ONCE(*word, lend ? held : SEGPOOL_WORD_CALL);
+	return lend;
 }
 
 /**
@@ -377,7 +387,9 @@ static bool page_is_noted(const struct lent *lent, u32 number)
 		return true;
 	/* Who clears a note says before that he looks: pairs with look_begin(). */
 	smp_rmb();
-	return atomic_read_acquire(&lent->pages[number].lookers);
+	/* Who has just ended his look may have set it again. */
+	return atomic_read_acquire(&lent->pages[number].lookers) ||
+	       READ_ONCE(*note_of(lent, number));
 }
 
 static void look_begin(struct lent *lent, u32 number)
@@ -495,19 +507,24 @@ static bool settle_parts(struct segpool_pool *pool, bool *others)
  * @pool: the pool.
  *
  * Context: may sleep; the admission, and another region's lock, may be held.
- * Return: whether there was any: another look is worth it then.
+ * Return: whether there was any, or somebody else who was at it has ended: another look is
+ * worth it then.
  */
 bool lent_settle_some(struct segpool_pool *pool)
 {
+	bool waited = false;
 	u32 naps = NAPS;
 	bool others;
 
 	if (!pool->lent)
 		return false;
 	while (!settle_parts(pool, &others)) {
-		if (!others || !naps-- || fatal_signal_pending(current))
+		if (!others)
+			return waited;
+		if (!naps-- || fatal_signal_pending(current))
 			return false;
 		schedule_timeout_killable(1);
+		waited = true;
 	}
 	return true;
 }
@@ -554,9 +571,13 @@ static bool recall_region(struct segpool_pool *pool, struct region *region, stru
 	look->settled += lent_settle(pool, region);
 	seen = READ_ONCE(*word);
 	if (lent_state(seen) != SEGPOOL_WORD_CALL &&
-	    word_state(region_word(region)) == REGION_ACTIVE)
+	    word_state(region_word(region)) == REGION_ACTIVE) {
 		lent = lent_state(seen) != SEGPOOL_WORD_HELD ||
 		       cmpxchg(word, seen, SEGPOOL_WORD_CALL) != seen;
+		/* It may have been released and taken back since it was settled. */
+		if (!lent)
+			learn(pool, region, seen);
+	}
 	region_unlock(region);
 	return lent;
 }
@@ -570,7 +591,7 @@ static bool recall_page(struct segpool_pool *pool, u32 number, struct look *look
 	u32 i;
 
 	WRITE_ONCE(page->lent, false);
-	/* Who lends one from now on sets it again. Pairs with is_lent(). */
+	/* Who lends one from now on sets it again. Pairs with lent_watch(). */
 	smp_mb();
 	for (i = number * LENT_WORDS; i < end; i++) {
 		region = region_lookup(pool, i);
@@ -611,6 +632,24 @@ void lent_recall(struct segpool_pool *pool)
 {
 	if (pool->lent)
 		recall(pool);
+}
+
+/**
+ * lent_limits_changed() - after the limits are others
+ * @pool: the pool.
+ *
+ * Context: may sleep; killable; no locks held.
+ */
+void lent_limits_changed(struct segpool_pool *pool)
+{
+	if (!pool->lent)
+		return;
+	/* Else what is released would exceed them until somebody looks. */
+	if (account_excess(&pool->account) || READ_ONCE(pool->retain_limit) < pool->region_pages)
+		recall(pool);
+	if (delayed_work_pending(&pool->lent->scan))
+		retain_queue(pool, &pool->lent->scan,
+			     lent_period(READ_ONCE(pool->retain_age), 0));
 }
 
 /* --- the scan --- */

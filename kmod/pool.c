@@ -228,8 +228,7 @@ int pool_set_limits(struct segpool_pool *pool, u32 flags, struct segpool_limits 
 	mutex_unlock(&pool->limits_lock);
 
 	/* Without the lock: who changes them from outside must not wait for that. */
-	if (account_excess(&pool->account))
-		lent_recall(pool);
+	lent_limits_changed(pool);
 	retain_limits_changed(pool);
 	events_pool_changed(pool);
 	budget_wake(pool);

@@ -379,11 +379,18 @@ int region_claim_named(struct segpool_pool *pool, u64 handle, bool with_pages,
  */
 u64 region_activate(struct segpool_pool *pool, struct region *region, u32 class)
 {
+	u32 generation;
+	bool lent;
+
 	/* Before it is active: what its word said until now means nothing. */
-	if (pool->lent)
-		lent_offer(pool, region, generation_after(word_generation(region_word(region))));
+	lent = pool->lent &&
+	       lent_offer_region(pool, region,
+				 generation_after(word_generation(region_word(region))));
 	atomic_inc(&pool->queues[class].nr_active);
-	return handle_make(region->index, word_activate(&region->word, class));
+	generation = word_activate(&region->word, class);
+	if (lent)
+		lent_watch(pool, region);
+	return handle_make(region->index, generation);
 }
 
 /**

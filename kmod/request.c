@@ -267,8 +267,8 @@ static int refuse_pages(struct unit *unit)
  */
 static bool settle_released(const struct unit *unit)
 {
-	if (unit->nr > 1)
-		return lent_settle_all(unit->pool, false);
+	if (unit->nr > 1 && lent_settle_all(unit->pool, false))
+		return true;
 	return lent_settle_some(unit->pool);
 }
 
@@ -541,6 +541,9 @@ static int unit_try_with(struct unit *unit, struct segpool_region *results, bool
 		err = region_check_named(unit->pool, unit->handle);
 	if (!err && unit_has_arrays(unit))
 		err = unit_alloc_arrays(unit);
+	/* A kept region needs none, and the program may have released one by its word. */
+	if (err == -ENOMEM && lent_settle_some(unit->pool) && claim_kept_at_once(unit))
+		return unit_complete(unit, results);
 	if (err)
 		return err;
 	err = unit_admit(unit);

@@ -594,12 +594,12 @@ void retain_look(struct segpool_pool *pool)
 	spin_unlock(&retain->lock);
 }
 
-/* Work that must not begin once the pool retains nothing any more; see retain_close(). */
+/* Work that must not begin once the pool retains nothing any more (retain_close()): from now in @delay. */
 void retain_queue(struct segpool_pool *pool, struct delayed_work *work, unsigned long delay)
 {
 	spin_lock(&pool->retain.lock);
 	if (!pool->retain.closed)
-		queue_delayed_work(age_queue, work, delay);
+		mod_delayed_work(age_queue, work, delay);
 	spin_unlock(&pool->retain.lock);
 }
 

@@ -584,7 +584,8 @@ void lent_destroy(struct segpool_pool *pool);
 bool lent_prepare(struct segpool_pool *pool, u32 first, u32 last, u32 *reason);
 struct page *lent_page(const struct segpool_pool *pool, unsigned long number);
 unsigned long lent_length(const struct segpool_pool *pool);
-void lent_offer_region(struct segpool_pool *pool, const struct region *region, u32 generation);
+bool lent_offer_region(struct segpool_pool *pool, const struct region *region, u32 generation);
+void lent_watch(struct segpool_pool *pool, const struct region *region);
 bool lent_settle(struct segpool_pool *pool, struct region *region);
 void lent_settled(struct segpool_pool *pool);
 bool lent_is_released(const struct segpool_pool *pool, const struct region *region);
@@ -596,14 +597,16 @@ void lent_forget(struct segpool_pool *pool, const struct region *region);
 bool lent_settle_some(struct segpool_pool *pool);
 bool lent_settle_all(struct segpool_pool *pool, bool wait);
 void lent_recall(struct segpool_pool *pool);
+void lent_limits_changed(struct segpool_pool *pool);
 void lent_end(struct segpool_pool *pool);
 
 /* Without words there is nothing to do, and that must cost nothing. */
+/* Of an active region. */
 static inline void lent_offer(struct segpool_pool *pool, const struct region *region,
 			      u32 generation)
 {
-	if (pool->lent)
-		lent_offer_region(pool, region, generation);
+	if (pool->lent && lent_offer_region(pool, region, generation))
+		lent_watch(pool, region);
 }
 
 static inline int lent_withdraw(struct segpool_pool *pool, struct region *region, u64 handle)

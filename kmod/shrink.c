@@ -171,7 +171,13 @@ static unsigned long shrink_count(struct shrinker *unused, struct shrink_control
 		return 0;
 	pages = list_lru_shrink_count(magazine_list(), control) * MAGAZINE_PAGES +
 		chunks_count(control);
-	return pages ?: SHRINK_EMPTY;
+	if (pages)
+		return pages;
+	/*
+	 * Of a cgroup that says so nobody asks again until something is added to an empty list:
+	 * not where regions are lent, which will be released without a call.
+	 */
+	return list_lru_shrink_count(chunk_list(), control) ? 0 : SHRINK_EMPTY;
 }
 
 static unsigned long shrink_scan(struct shrinker *unused, struct shrink_control *control)

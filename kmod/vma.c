@@ -266,7 +266,8 @@ static const struct vm_operations_struct words_vma_ops = {
  * @vma: new; checked by the caller.
  *
  * Any number of them, and any part: they show the same pages, and nothing is written
- * down about them. VM_IO refuses MADV_DOFORK, and whoever would pin a page.
+ * down about them. VM_IO refuses MADV_DOFORK. Who pins a page all the same
+ * (get_user_pages_fast() looks at no VMA) has it for as long as he likes: see lent_destroy().
  *
  * Context: mmap lock held for writing.
  * Return: 0.
