@@ -552,7 +552,7 @@ int segpool_free_batch(struct segpool *pool, void *const *segments, uint32_t cou
  * of all its segments take a little longer from then on. All others cost one atomic instruction.
  *
  * Return: 0; -ENOENT: it is free, or has been freed and only waits for others that hold it;
- * -EINVAL: no segment of @pool; -EOVERFLOW: it is held 2^30 - 1 times.
+ * -EINVAL: no segment of @pool; -EOVERFLOW: it is held 2^29 times.
  */
 int segpool_hold(struct segpool *pool, const void *segment);
 

@@ -40,11 +40,12 @@ struct segpool_segment {
 	uint32_t asked;
 };
 
-/* In an even remote: the program has freed it; alone, that somebody is about to see to it. */
+/* In an even remote: the program has freed it; alone, that who let it go last is about to see to it. */
 #define SEGPOOL_FREED		2U
 /* Likewise: one more holds it. */
 #define SEGPOOL_HOLD		4U
-#define SEGPOOL_MOST_HOLDS	(UINT32_MAX / SEGPOOL_HOLD)
+/* By the program. As many again are left for frees, which hold for a moment: one for each thread. */
+#define SEGPOOL_MOST_HOLDS	(1U << 29)
 
 /**
  * struct segpool_slab - a region that is cut into segments, or part of a large piece

@@ -8,8 +8,11 @@
  * careful, inside the owner's heap (struct segpool_slab).
  *
  * A region may go home, come back in another shape and be somebody else's under a call with an address
- * that is not the program's any more. Who has a hold on a segment that is in use looks again: from
- * then on nothing of that can happen.
+ * that is not the program's any more; and what is counted may be the same as before by then, so
+ * that the exchange works. Who has a hold on a segment looks again, therefore: if it is in use, and the
+ * one that is meant, then nothing of that can happen from then on. A hold on anything else does no harm
+ * until it is let go. A free holds, too, before it says that the segment is free: what is marked
+ * SEGPOOL_FREED is free.
  */
 #include <errno.h>
 
@@ -18,13 +21,14 @@
 #include "segment_inside.h"
 #include "syscall.h"
 
+/* So often at once, before sleeping in between. */
+#define TRIES	100
+
 static struct segpool_segment *segment_of(const struct segpool_segments *segments,
 					  const struct segpool_slab *slab, uint32_t number)
 {
 	return segpool_segment_at(segments, segpool_slab_index(segments, slab), number);
 }
-
-/* --- frees --- */
 
 static bool exchange(struct segpool_segment *segment, uint32_t *seen, uint32_t becomes)
 {
@@ -59,58 +63,6 @@ static void tear_down(struct segpool_segments *segments, struct segpool_slab *sl
 	}
 	__atomic_store_n(&segment->remote, segpool_read(&segment->generation), __ATOMIC_RELEASE);
 	segpool_remote_put(segments, slab, number);
-}
-
-/*
- * Of several frees one wins: 0, and what was there before in @seen. Odd: a wrong free, which is in the
- * owner's list already, and stands for this one from now on.
- */
-static int win(struct segpool_segment *segment, uint32_t generation, uint32_t *seen)
-{
-	uint32_t becomes;
-
-	*seen = __atomic_load_n(&segment->remote, __ATOMIC_ACQUIRE);
-	do {
-		/* Somebody is at it, and soon done. */
-		while (*seen == SEGPOOL_FREED) {
-			segpool_sys_yield();
-			*seen = __atomic_load_n(&segment->remote, __ATOMIC_ACQUIRE);
-		}
-		if (segpool_read(&segment->generation) != generation)
-			return -EALREADY;
-		if (*seen & 1 ? (int32_t)(generation - *seen) <= 0 : *seen & SEGPOOL_FREED)
-			return -EALREADY;
-		becomes = *seen & 1 ? generation : *seen | SEGPOOL_FREED;
-	} while (!exchange(segment, seen, becomes));
-	return 0;
-}
-
-/* By any thread. 0: it is free, or will be when the last who holds it lets it go; or -EALREADY. */
-int segpool_careful_free(struct segpool_segments *segments, struct segpool_slab *slab,
-			 uint32_t number, uint32_t generation, const void *site)
-{
-	struct segpool_segment *segment = segment_of(segments, slab, number);
-	uint32_t seen;
-	int error = win(segment, generation, &seen);
-
-	if (error)
-		return error;
-	if (seen & 1) {
-		__atomic_add_fetch(&segments->double_frees, 1, __ATOMIC_RELAXED);
-	} else if (seen) {
-		__atomic_add_fetch(&segments->deferred, 1, __ATOMIC_RELAXED);
-		if (segments->checks)
-			segpool_check_note(segments, slab, number, SEGPOOL_WAS_FREED, site);
-	} else if (__atomic_load_n(&segment->generation, __ATOMIC_ACQUIRE) != generation) {
-		/* It was freed, and may have been given again, in the last moment. */
-		segpool_nobody_is_at(segment);
-		return -EALREADY;
-	} else {
-		if (segments->checks)
-			segpool_check_note(segments, slab, number, SEGPOOL_WAS_FREED, site);
-		tear_down(segments, slab, number);
-	}
-	return 0;
 }
 
 /* --- holds --- */
@@ -158,15 +110,18 @@ static bool make_careful(struct segpool_segments *segments, struct segpool_slab 
 	return true;
 }
 
-/* With a hold: whether it is on that segment, and the program had that at this moment. */
+/*
+ * With a hold: whether it is on that segment, and the program had that at this moment. In this order: a
+ * region may become careful between a plain free and a second look.
+ */
 static bool is_there(const struct segpool_segment *segment,
 		     const struct segpool_place *place, uint32_t wanted)
 {
+	bool is_kept = is_careful(place->slab) || is_large(place->slab);
 	uint32_t generation = __atomic_load_n(&segment->generation, __ATOMIC_ACQUIRE);
 
-	return generation & 1 && (!wanted || generation == wanted) &&
-	       segpool_read(&place->slab->shift) == place->shift &&
-	       (is_careful(place->slab) || is_large(place->slab));
+	return is_kept && generation & 1 && (!wanted || generation == wanted) &&
+	       segpool_read(&place->slab->shift) == place->shift;
 }
 
 static int let_go(struct segpool_segments *segments, struct segpool_slab *slab, uint32_t number)
@@ -189,7 +144,7 @@ static int let_go(struct segpool_segments *segments, struct segpool_slab *slab, 
 
 /* 0, -ENOENT, -EOVERFLOW, or -EAGAIN: what was seen has changed. @wanted: a generation, or 0. */
 static int try_hold(struct segpool_segments *segments, const struct segpool_place *place,
-		    uint32_t wanted)
+		    uint32_t wanted, uint32_t most)
 {
 	struct segpool_segment *segment = segment_of(segments, place->slab, place->number);
 	uint32_t seen = __atomic_load_n(&segment->remote, __ATOMIC_ACQUIRE);
@@ -198,17 +153,14 @@ static int try_hold(struct segpool_segments *segments, const struct segpool_plac
 	if (!(generation & 1) || (wanted && generation != wanted) || seen == generation ||
 	    segpool_read(&place->slab->shift) != place->shift)
 		return -ENOENT;
-	/* In a list for a free that was wrong: out of it. */
-	if (seen & 1)
+	/* In a list for a free that was wrong, or about to be in one: out of it. */
+	if (seen & 1) {
 		segpool_heaps_collect(segments);
-	/* Somebody is at it, and soon done. */
-	if (seen & 1 || seen == SEGPOOL_FREED) {
-		segpool_sys_yield();
 		return -EAGAIN;
 	}
 	if (seen & SEGPOOL_FREED)
 		return -ENOENT;
-	if (seen / SEGPOOL_HOLD == SEGPOOL_MOST_HOLDS)
+	if (seen / SEGPOOL_HOLD >= most)
 		return -EOVERFLOW;
 	if (!make_careful(segments, place->slab) && !is_large(place->slab))
 		return -ENOENT;
@@ -220,17 +172,76 @@ static int try_hold(struct segpool_segments *segments, const struct segpool_plac
 	return -EAGAIN;
 }
 
+static int hold_at(struct segpool_segments *segments, const struct segpool_place *place,
+		   uint32_t wanted, uint32_t most)
+{
+	uint32_t tries = 0;
+	int error;
+
+	while ((error = try_hold(segments, place, wanted, most)) == -EAGAIN)
+		/* Who is about to put it into a list may be off the processor, and we keep it there. */
+		if (++tries > TRIES)
+			segpool_sys_nap();
+	return error;
+}
+
 /* 0, -ENOENT or -EOVERFLOW. */
 int segpool_hold_at(struct segpool_segments *segments, const struct segpool_place *place,
 		    uint32_t wanted)
 {
+	return hold_at(segments, place, wanted, SEGPOOL_MOST_HOLDS);
+}
+
+/* --- frees --- */
+
+/* With a hold, which goes. 0; -EALREADY: somebody else has freed it; -EAGAIN: there is no hold. */
+static int free_held(struct segpool_segments *segments, struct segpool_slab *slab,
+		     uint32_t number, const void *site)
+{
+	struct segpool_segment *segment = segment_of(segments, slab, number);
+	uint32_t seen = __atomic_load_n(&segment->remote, __ATOMIC_ACQUIRE);
+	bool alone;
+
+	do {
+		/* By the program, which has released more than it held. */
+		if (seen & 1 || seen < SEGPOOL_HOLD)
+			return -EAGAIN;
+		if (seen & SEGPOOL_FREED) {
+			let_go(segments, slab, number);
+			return -EALREADY;
+		}
+		alone = seen == SEGPOOL_HOLD;
+	} while (!exchange(segment, &seen, alone ? SEGPOOL_FREED : seen | SEGPOOL_FREED));
+	/* Before it can go. */
+	if (segments->checks)
+		segpool_check_note(segments, slab, number, SEGPOOL_WAS_FREED, site);
+	if (alone) {
+		tear_down(segments, slab, number);
+	} else {
+		__atomic_add_fetch(&segments->deferred, 1, __ATOMIC_RELAXED);
+		let_go(segments, slab, number);
+	}
+	return 0;
+}
+
+/* By any thread. 0: it is free, or will be when the last who holds it lets it go; or -EALREADY. */
+int segpool_careful_free(struct segpool_segments *segments, struct segpool_slab *slab,
+			 uint32_t number, uint32_t generation, const void *site)
+{
+	const struct segpool_place place = {
+		.slab = slab, .number = number, .shift = segpool_read(&slab->shift) };
 	int error;
 
 	do {
-		error = try_hold(segments, place, wanted);
+		/* However many hold it, this is not refused (SEGPOOL_MOST_HOLDS). */
+		error = hold_at(segments, &place, generation, UINT32_MAX / SEGPOOL_HOLD);
+		if (!error)
+			error = free_held(segments, slab, number, site);
 	} while (error == -EAGAIN);
-	return error;
+	return error ? -EALREADY : 0;
 }
+
+/* --- for the program --- */
 
 static int hold(struct segpool *pool, const void *address)
 {
@@ -249,7 +260,7 @@ int segpool_hold_refused(int error)
 	if (error == -ENOENT)
 		segpool_record_fault(error, "the segment is free: only what is in use can be held");
 	else if (error == -EOVERFLOW)
-		segpool_record_fault(error, "the segment is held 1073741823 times already: release it as often as it is held");
+		segpool_record_fault(error, "the segment is held 536870912 times already: release it as often as it is held");
 	return error;
 }
 
