@@ -657,7 +657,7 @@ int segpool_trim(struct segpool *pool, uint64_t target, uint64_t *released);
  *
  * Called by the thread whose request for a segment is about to be refused (-ENOMEM), when nothing
  * without a user is left in any class, cache or region. No lock is held: it may call whatever the
- * library has but segpool_close(). Where it asks for segments itself, those requests call nobody and do not wait:
+ * library has but segpool_close(). Where it asks for segments itself, those requests ask nobody and do not wait:
  * they are refused at once. Several threads may be in it at the same time. Other requests may come first to
  * what it frees; then it is called again, eight times at most for one request.
  *
@@ -684,7 +684,7 @@ int segpool_on_pressure(struct segpool *pool, segpool_pressure_fn pressure, void
  * @SEGPOOL_LOG_REUSE: a class has a region that was released before.
  * @SEGPOOL_LOG_PRESSURE: the program is about to be asked to free something.
  * @SEGPOOL_LOG_REFUSAL: a request was refused for want of memory.
- * @SEGPOOL_LOG_WRONG_USE: of a checked pool: a wrong free or release, or a write to a free segment.
+ * @SEGPOOL_LOG_WRONG_USE: of a checked pool: a wrong free, release or realloc, or a write to a free segment.
  * @SEGPOOL_LOG_LEAK: of a checked pool that is being closed: segments that were not freed.
  */
 enum segpool_log_kind {
@@ -699,8 +699,9 @@ enum segpool_log_kind {
 /**
  * struct segpool_log - what happened
  * @kind: enum segpool_log_kind; there may be more than are known here.
- * @class_index: the class, or SEGPOOL_ALL_CLASSES for what is larger than the largest.
- * @bytes: of the region, or of the segment that was asked for.
+ * @class_index: the class, or SEGPOOL_ALL_CLASSES for what is larger than the largest, and of WRONG_USE and LEAK.
+ * @bytes: of the region, or of the segment that was asked for; of WRONG_USE: of the segment that was written to, or
+ *	0; of LEAK: of all that @text tells of.
  * @address: the region, or what was used wrongly, or the first that was not freed, or NULL.
  * @text: the same in words, of one line or more; valid during the call.
  */

@@ -187,6 +187,17 @@ static uint64_t size_for(const struct segpool *pool, size_t bytes)
 	return class_index >= 0 ? pool->classes[class_index] : (regions + 1) << pool->region_shift;
 }
 
+/* A realloc of what the program has not. */
+static void *not_had(const struct segpool *pool, const void *segment, const void *site)
+{
+	struct segpool_segments *segments = __atomic_load_n(&pool->segments, __ATOMIC_ACQUIRE);
+
+	segpool_record_start(SEGPOOL_CALL_SEGMENT);
+	if (segments && segments->checks)
+		segpool_check_wrong(segments, segment, "realloc", site);
+	return fail(-EINVAL);
+}
+
 void *segpool_realloc(struct segpool *pool, void *segment, size_t bytes)
 {
 	size_t size;
@@ -199,10 +210,8 @@ void *segpool_realloc(struct segpool *pool, void *segment, size_t bytes)
 	if (!bytes)
 		return no_bytes();
 	size = size_of(pool, segment);
-	if (!size) {
-		segpool_record_start(SEGPOOL_CALL_SEGMENT);
-		return fail(-EINVAL);
-	}
+	if (!size)
+		return not_had(pool, segment, __builtin_return_address(0));
 	if (size_for(pool, bytes) == size)
 		return segment;
 	moved = alloc(pool, bytes, bytes);

@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "callback.h"
+#include "segment_inside.h"
 #include "syscall.h"
 
 /* Events of a segment that are remembered. */
@@ -201,6 +202,8 @@ static struct trace read_trace(struct segpool_segments *segments, const struct s
 void segpool_check_poison(struct segpool_segments *segments, const struct segpool_slab *slab,
 			  uint32_t number)
 {
+	/* Who reads poison sees that it is free: the partner is in segpool_ref_validate(). */
+	segpool_fence(__ATOMIC_RELEASE);
 	memset(address_of(segments, slab, number), POISON, size_of(slab));
 	pthread_mutex_lock(&segments->checks->lock);
 	trace_of(segments, slab, number)->poisoned_in = slab->generation;
@@ -241,7 +244,30 @@ void segpool_check_given(struct segpool_segments *segments, const void *address,
 	segpool_check_note(segments, slab, number, SEGPOOL_WAS_GIVEN, site);
 }
 
-/* A free, or release, that was refused. */
+/* What @address is in; or was, where the region has no segments now, and may be part of a large piece. */
+static void add_segment(struct text *text, struct segpool_segments *segments,
+			const struct segpool_slab *slab, const void *address)
+{
+	bool is_cut = segpool_read(&slab->owner);
+	uint32_t large = segpool_read(&slab->large);
+	uint8_t shift = segpool_read(&slab->shift);
+	char *start = segpool_slab_address(segments->pool, segpool_slab_index(segments, slab));
+	uint32_t number = (uint32_t)((uint64_t)((const char *)address - start) >> shift);
+	struct trace trace;
+
+	if (!shift)
+		return;
+	trace = read_trace(segments, slab, number);
+	start += (uint64_t)number << shift;
+	if (is_cut || large)
+		add(text, "\n  that is in the segment %p (%zu bytes)", (void *)start,
+		    (size_t)(large ? large : 1) << shift);
+	else
+		add(text, "\n  that was once in the segment %p", (void *)start);
+	add_events(text, &trace);
+}
+
+/* A free, release or realloc that was refused. */
 void segpool_check_wrong(struct segpool_segments *segments, const void *address, const char *what,
 			 const void *site)
 {
@@ -250,24 +276,11 @@ void segpool_check_wrong(struct segpool_segments *segments, const void *address,
 	const struct event now = {
 		.site = site, .thread = (uint32_t)segpool_sys_thread(), .what = SEGPOOL_WAS_FREED };
 	struct text text = { .length = 0 };
-	struct segpool_slab *slab;
-	struct trace trace;
-	uint32_t number;
-	uint8_t shift;
 
 	add(&text, "%s of %p by thread %u at ", what, address, now.thread);
 	add_site(&text, site);
-	if (offset < pool->reservation) {
-		slab = &pool->slabs[offset >> pool->region_shift];
-		shift = segpool_read(&slab->shift);
-		number = (uint32_t)((offset & pool->region_mask) >> shift);
-		if (shift) {
-			trace = read_trace(segments, slab, number);
-			add(&text, "\n  that is in the segment %p (%zu bytes)",
-			    (void *)address_of(segments, slab, number), size_of(slab));
-			add_events(&text, &trace);
-		}
-	}
+	if (offset < pool->reservation)
+		add_segment(&text, segments, &pool->slabs[offset >> pool->region_shift], address);
 	report(segments->pool, SEGPOOL_LOG_WRONG_USE, address, 0, &text);
 }
 

@@ -290,11 +290,11 @@ int segpool_release(struct segpool *pool, const void *segment)
 	if (!error)
 		return 0;
 	segpool_record_start(SEGPOOL_CALL_SEGMENT);
+	if (segments && segments->checks)
+		segpool_check_wrong(segments, segment, error == -EINVAL ? "release of no segment" :
+				    "release too many", __builtin_return_address(0));
 	if (error == -EINVAL)
 		return error;
 	__atomic_add_fetch(&segments->wrong_releases, 1, __ATOMIC_RELAXED);
-	if (segments->checks)
-		segpool_check_wrong(segments, segment, "release too many",
-				    __builtin_return_address(0));
 	return segpool_record_fault(-EALREADY, "nobody holds the segment: this is one release too many");
 }

@@ -192,6 +192,51 @@ TEST_F(checked, wrong_frees)
 	EXPECT_EQ(2, all(self->pool, SEGPOOL_S_FOREIGN_FREES));
 }
 
+TEST_F(checked, wrong_release_and_realloc)
+{
+	char *segment = segpool_alloc(self->pool, BYTES);
+	int local;
+
+	ASSERT_NE(NULL, segment);
+	EXPECT_EQ(-EINVAL, segpool_release(self->pool, &local));
+	EXPECT_EQ(1, self->reports.wrong);
+	EXPECT_EQ(1, times(&self->reports, "release of no segment"));
+	EXPECT_EQ(0, all(self->pool, SEGPOOL_S_WRONG_RELEASES));
+	EXPECT_EQ(0, segpool_free(self->pool, segment));
+	EXPECT_EQ(NULL, segpool_realloc(self->pool, segment, 2 * BYTES));
+	EXPECT_EQ(2, self->reports.wrong);
+	EXPECT_EQ(segment, self->reports.address);
+	EXPECT_EQ(1, times(&self->reports, "realloc of"));
+	EXPECT_EQ(1, times(&self->reports, "that is in the segment"));
+	EXPECT_EQ(1, times(&self->reports, "freed by thread"));
+}
+
+/* What a region was cut into is not what it is, and a large piece's is noted with its first one only. */
+TEST_F(checked, region_that_was_something_else)
+{
+	struct segpool_limits limits = { .virtual_budget = 3 * REGION };
+	void *held[3 * REGION / BYTES];
+	const int nr = 3 * REGION / BYTES;
+	char *large;
+
+	ASSERT_EQ(0, segpool_set_budget(self->pool, SEGPOOL_SET_VIRTUAL, &limits));
+	ASSERT_EQ(nr, segpool_alloc_batch(self->pool, BYTES, held, nr));
+	EXPECT_EQ(0, segpool_free_batch(self->pool, held, nr));
+	EXPECT_EQ(0, segpool_trim(self->pool, 0, NULL));
+	EXPECT_EQ(-EALREADY, segpool_free(self->pool, held[0]));
+	EXPECT_EQ(1, times(&self->reports, "that was once in the segment"));
+	EXPECT_EQ(1, times(&self->reports, "given by thread"));
+	large = segpool_alloc(self->pool, 3 * REGION);
+	ASSERT_NE(NULL, large);
+	EXPECT_NE(0, segpool_free(self->pool, large + REGION + BYTES));
+	EXPECT_EQ(0, times(&self->reports, "that is in the segment"));
+	EXPECT_EQ(1, times(&self->reports, "that was once in the segment"));
+	EXPECT_EQ(-EINVAL, segpool_free(self->pool, large + SP_PAGE));
+	EXPECT_EQ(1, times(&self->reports, "that is in the segment"));
+	EXPECT_EQ(1, times(&self->reports, "(196608 bytes)"));
+	EXPECT_EQ(0, segpool_free(self->pool, large));
+}
+
 /* Whoever writes to it is found when it is given again. */
 TEST_F(checked, written_after_free)
 {
