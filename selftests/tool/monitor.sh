@@ -109,7 +109,7 @@ as_json() {
 	"$segpool" replay --backend kernel --settle 0 "$folder/history" >/dev/null 2>&1
 	wait "$monitor" || because "it ended with an error" || return
 	[ "$(wc -l <"$folder/events")" -eq 2 ] && grep -q '"event": *"added"' "$folder/events" &&
-		[ "$(grep -cE '^\{"time": [0-9]+\.[0-9]+,"event": "[a-z]+","pool": [0-9]+,"pid": [0-9]+,"comm": "segpool","seq": [0-9]+,.*"counters": \{"virtual_bytes": [0-9]+,.*"kept_reuses": [0-9]+\}\}$' "$folder/events")" -eq 2 ]
+		[ "$(grep -cE '^\{"time": [0-9]+\.[0-9]+,"event": "[a-z]+","pool": [0-9]+,"pid": [0-9]+,"comm": "segpool","seq": [0-9]+,.*"counters": \{"virtual_bytes": [0-9]+,.*"word_reuses": [0-9]+\}\}$' "$folder/events")" -eq 2 ]
 }
 
 summaries() {
