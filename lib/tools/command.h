@@ -35,6 +35,7 @@ extern const struct command command_set;
 extern const struct command command_trim;
 extern const struct command command_metrics;
 extern const struct command command_monitor;
+extern const struct command command_top;
 extern const struct command command_record;
 extern const struct command command_plot;
 extern const struct command command_trace;

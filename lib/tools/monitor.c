@@ -79,19 +79,6 @@ static void end_line(struct monitor *monitor)
 	monitor->count++;
 }
 
-static void tell_state(const struct monitor *monitor, const struct pool *pool)
-{
-	char size[4][SIZE_TEXT];
-
-	printf("virtual %s of %s, physical %s and retained %s of %s",
-	       size_text(pool->counters[SEGPOOL_C_VIRTUAL_BYTES], monitor->style, size[0]),
-	       size_text(pool->counters[SEGPOOL_C_VIRTUAL_BUDGET_BYTES], monitor->style, size[1]),
-	       size_text(pool->counters[SEGPOOL_C_PHYSICAL_BYTES], monitor->style, size[2]),
-	       size_text(pool->counters[SEGPOOL_C_RETAINED_BYTES], monitor->style, size[3]),
-	       size_text(pool->counters[SEGPOOL_C_PHYSICAL_BUDGET_BYTES], monitor->style,
-			 (char[SIZE_TEXT]){ 0 }));
-}
-
 static void tell_refusals(const struct pool *pool)
 {
 	const char *separator = "";
@@ -165,7 +152,7 @@ static void tell_event(struct monitor *monitor, const struct pool *pool)
 	       pool->pressure ? " begins" : " ends");
 	if (pool->command == SEGPOOL_CMD_REFUSAL_NTF || pool->command == SEGPOOL_CMD_CEILING_NTF)
 		tell_refusals(pool);
-	tell_state(monitor, pool);
+	report_state(pool, monitor->style);
 	if (pool->suppressed)
 		printf(" (and %" PRIu64 " more)", pool->suppressed);
 	end_line(monitor);

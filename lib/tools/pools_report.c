@@ -93,6 +93,19 @@ void report_list(const struct pool_list *list, enum size_style style)
 	}
 }
 
+void report_state(const struct pool *pool, enum size_style style)
+{
+	const uint64_t *now = pool->counters;
+	char size[5][SIZE_TEXT];
+
+	printf("virtual %s of %s, physical %s and retained %s of %s",
+	       size_text(now[SEGPOOL_C_VIRTUAL_BYTES], style, size[0]),
+	       size_text(now[SEGPOOL_C_VIRTUAL_BUDGET_BYTES], style, size[1]),
+	       size_text(now[SEGPOOL_C_PHYSICAL_BYTES], style, size[2]),
+	       size_text(now[SEGPOOL_C_RETAINED_BYTES], style, size[3]),
+	       size_text(now[SEGPOOL_C_PHYSICAL_BUDGET_BYTES], style, size[4]));
+}
+
 static void show_memory(const struct pool *pool, enum size_style style)
 {
 	const struct segpool_limits *limits = &pool->limits;

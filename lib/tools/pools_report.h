@@ -21,6 +21,8 @@ extern const char *const reason_names[NR_REASONS];
 double reuse_ratio_of(uint64_t reused, uint64_t carved);
 
 void report_list(const struct pool_list *list, enum size_style style);
+/* A part of a line: its memory and its budgets. */
+void report_state(const struct pool *pool, enum size_style style);
 /* @classes may have others, too. */
 void report_pool(const struct pool *pool, const struct class_list *classes, enum size_style style);
 

@@ -12,6 +12,7 @@ static const struct command *const commands[] = {
 	&command_trim,
 	&command_metrics,
 	&command_monitor,
+	&command_top,
 	&command_record,
 	&command_plot,
 	&command_trace,
