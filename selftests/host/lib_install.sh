@@ -38,6 +38,7 @@ install_puts_down_everything() {
 		./$lib/libsegpool.so.0.1.0
 		./$lib/pkgconfig/libsegpool.pc
 		./$lib/segpool/libsegpool-trace.so
+		./share/bash-completion/completions/segpool
 	EOF
 	[[ $(find "$installed" -type f ! -perm 644 -printf '%m %P') == "755 bin/segpool" ]]
 	[[ $(readlink "$installed/$lib/libsegpool.so") == libsegpool.so.0 ]]
