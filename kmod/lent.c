@@ -203,6 +203,7 @@ bool lent_settle(struct segpool_pool *pool, struct region *region)
 			learn(pool, region, seen);
 			region_release_lent(pool, region);
 		}
+		/* In its queue before: pairs with the acquire in settle_part(). */
 		smp_mb__before_atomic();
 		atomic_dec(lookers);
 		if (old == seen)

@@ -506,8 +506,8 @@ static bool is_above(const struct segpool_pool *pool, u64 target)
 
 /*
  * Gives retained pages back until at most @target are left, and the budget holds; if it
- * is @killable, it stops early where the task is killed, or when as many went as there were: the program
- * may retain others all the time. Returns how many went.
+ * is @killable, it stops early where the task is killed, or when as many went as there
+ * were: the program may retain others all the time. Returns how many went.
  */
 static u64 drop_surplus(struct segpool_pool *pool, u64 target, bool killable)
 {
@@ -594,7 +594,7 @@ void retain_look(struct segpool_pool *pool)
 	spin_unlock(&retain->lock);
 }
 
-/* Work that must not begin once the pool retains nothing any more (retain_close()): from now in @delay. */
+/* Work that must not begin once the pool retains nothing any more; in @delay from now. */
 void retain_queue(struct segpool_pool *pool, struct delayed_work *work, unsigned long delay)
 {
 	spin_lock(&pool->retain.lock);

@@ -46,7 +46,9 @@ const char *mode_text(uint32_t mode)
 
 double reuse_ratio_of(uint64_t reused, uint64_t carved)
 {
-	return reused + carved ? (double)reused / (double)(reused + carved) : -1;
+	uint64_t all = reused + carved;
+
+	return all ? (double)reused / (double)all : -1;
 }
 
 static const char *ratio_text(uint64_t reused, uint64_t carved, char text[SIZE_TEXT])

@@ -243,7 +243,7 @@ static void stop(void)
 {
 	stopped = 0;
 	terminal_leave();
-	raise(SIGSTOP);
+	kill(getpid(), SIGSTOP);
 	terminal_enter();
 	resized = 1;
 }

@@ -111,6 +111,14 @@ static int level_of(uint64_t bytes, uint64_t budget)
 	return level < 1 ? 1 : level > LEVELS ? LEVELS : level;
 }
 
+/* Of the sample so many intervals ago. */
+static int level_at(const uint64_t *samples, uint64_t taken, uint64_t age, uint64_t budget)
+{
+	if (age > taken || age > TOP_SAMPLES)
+		return 0;
+	return level_of(samples[(taken - age) % TOP_SAMPLES], budget);
+}
+
 /* The newest is on the right. */
 static void chart(FILE *file, const uint64_t *samples, uint64_t taken, uint64_t budget,
 		  unsigned int width, enum top_charset charset)
@@ -119,11 +127,9 @@ static void chart(FILE *file, const uint64_t *samples, uint64_t taken, uint64_t 
 		" ", "\u2581", "\u2582", "\u2583", "\u2584", "\u2585", "\u2586", "\u2587", "\u2588",
 	};
 	static const char letters[] = " .:-=+*%#";
-	uint64_t there = taken < TOP_SAMPLES ? taken : TOP_SAMPLES;
 
 	for (uint64_t age = width; age > 0; age--) {
-		int level = age > there ? 0 :
-			    level_of(samples[(taken - age) % TOP_SAMPLES], budget);
+		int level = level_at(samples, taken, age, budget);
 
 		if (charset == TOP_UTF8)
 			fputs(blocks[level], file);
